@@ -1,0 +1,33 @@
+"""The operators shoal runs: one file each. `kind` finds one by its stem."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from shoal.operators.base import OperatorKind
+
+#: stems of this package's operator files: TFLite's names in lower case
+NAMES = (
+    "add",
+    "average_pool_2d",
+    "conv_2d",
+    "depthwise_conv_2d",
+    "dequantize",
+    "fully_connected",
+    "logistic",
+    "max_pool_2d",
+    "mean",
+    "mul",
+    "pad",
+    "quantize",
+    "reshape",
+    "softmax",
+)
+
+
+def kind(name: str) -> OperatorKind:
+    """The operator file of that stem; KeyError where shoal has none."""
+    if name not in NAMES:
+        raise KeyError(name)
+    return cast(OperatorKind, import_module(f"shoal.operators.{name}"))

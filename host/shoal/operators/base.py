@@ -1,0 +1,120 @@
+"""What every operator file declares: meaning (attributes, shape rule, MACs, exact reference) and kernels that run it.
+
+An operator is one file here, one kernel family in `firmware/kernels`, one test, all with the same stem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from shoal.tensors import Array, Tensor
+
+Tensors = Mapping[int, Tensor]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One node of a network. `inputs` and `outputs` are tensor indices (None where an optional input is left out);
+    `attributes` is the operator file's own frozen dataclass; `sources` are the model file's operator indices that this
+    operator stands for (several after folding)."""
+
+    index: int
+    kind: str
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+    attributes: Any
+    sources: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One array that a kernel reads, packed in the order in which it reads it. `role` names it in the generated C and
+    is the member of the kernel's args struct that points to it; values are a one-dimensional array of int8, uint8,
+    int16, uint16, int32, uint32 or float32; `align` in bytes."""
+
+    role: str
+    values: Array = field(compare=False, repr=False)
+    align: int = 4
+
+    @property
+    def bytes(self) -> int:
+        return int(self.values.nbytes)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One candidate: a body in `firmware/kernels/<stem>.h` and what it needs from a core and takes from an operator.
+
+    The body is `SHOAL_INLINE void <function>(uint8_t *arena, const <function>_args *args, const <function>_shape
+    *shape)`. `literal`: the model's C instantiates it once per distinct signature with the shape as literals; else one
+    shared instance reads its shape from its args record.
+    """
+
+    stem: str
+    function: str
+    needs: frozenset[str] = frozenset()
+    literal: bool = True
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel bound to one operator: all is decided but the addresses. Read by dispatch, planner, cost and render.
+
+    `shape`: members of `<function>_shape` in C order; two calls with the same kernel and the same values share one
+    instance. `parameters`: scalar members of `<function>_args` (zero points and the like: they differ between steps
+    that share an instance). `constants`: pointer members of `<function>_args`. The operands are the members
+    `input` (`input_0`, `input_1`, … where there are several), `output`, and `scratch` and `state` where the kernel has
+    them: uint32_t byte offsets into the arena.
+
+    `inputs` and `outputs`: the tensors it reads from and writes to the arena, in the order of those members.
+    `scratch_bytes` live for one step; `state_bytes` from the first band of a segment to its last.
+    `in_place[i]`: overlap distance of the output over input i in bytes: the output may start at
+    input i's address + in_place[i] or anywhere below; None where they must be apart.
+    `instructions`, `cycles`: the cost model's figures for one whole run on the core; `code_bytes` of one instance.
+    """
+
+    kernel: Kernel
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shape: tuple[tuple[str, int], ...]
+    parameters: tuple[tuple[str, int | float], ...] = ()
+    constants: tuple[Constant, ...] = ()
+    scratch_bytes: int = 0
+    state_bytes: int = 0
+    align: int = 1
+    in_place: tuple[int | None, ...] = ()
+    instructions: int = 0
+    code_bytes: int = 0
+
+
+class OperatorKind(Protocol):
+    """What a file of this package provides, as module-level functions (the module is the object).
+
+    All of them may assume that `check` passed."""
+
+    #: TFLite's name in lower case: the file's stem
+    NAME: str
+
+    def read(self, options: Any, operator: Operator, tensors: Tensors) -> Any:
+        """The attributes from TFLite's builtin options (the `tflite` package's accessor object, or None where the model
+        stores none) — raises BadInput for values that no model may have."""
+        ...
+
+    def check(self, operator: Operator, tensors: Tensors) -> None:
+        """Raises BadInput where shapes, dtypes or quantization contradict each other (the shape rule), Unsupported with
+        advice where they are valid but no kernel runs them."""
+        ...
+
+    def macs(self, operator: Operator, tensors: Tensors) -> int:
+        """Multiply-accumulates of one run, by the shapes (padding counted as if computed, as TFLite's tools do)."""
+        ...
+
+    def reference(self, operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+        """The exact result in NumPy, byte for byte TFLM's: inputs in, outputs (shape and dtype of the tensors) out."""
+        ...
+
+    def calls(self, operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+        """The kernels that can run it on a core with these features, the fastest first; the last one always takes
+        it."""
+        ...

@@ -1,0 +1,17 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real models and inputs that SHOAL_TEST_DATA names; tests that need it skip without."""
+    folder = os.environ.get("SHOAL_TEST_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs real models: set SHOAL_TEST_DATA to their folder")
+    return Path(folder)
