@@ -1,0 +1,66 @@
+"""Windows that slide over NHWC tensors: padding, strides and dilations of convolutions and pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.errors import BadInput
+from shoal.operators.base import Operator
+from shoal.operators.checks import where
+
+_SAME, _VALID = 0, 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """Attributes of every spatial operator, in elements. Padding is explicit, so that a PAD can be folded in."""
+
+    stride_h: int
+    stride_w: int
+    dilation_h: int
+    dilation_w: int
+    pad_top: int
+    pad_bottom: int
+    pad_left: int
+    pad_right: int
+
+    def output_size(self, size: tuple[int, int], kernel: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the output for an input of `size`; below 1 where the window does not fit."""
+        height = size[0] + self.pad_top + self.pad_bottom - extent(kernel[0], self.dilation_h)
+        width = size[1] + self.pad_left + self.pad_right - extent(kernel[1], self.dilation_w)
+        return height // self.stride_h + 1, width // self.stride_w + 1
+
+
+def extent(kernel: int, dilation: int) -> int:
+    """Elements from a window's first tap to its last, both included."""
+    return (kernel - 1) * dilation + 1
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """(before, after) of TFLite's SAME along one dimension: ceil(size / stride) outputs, the odd element after."""
+    outputs = -(-size // stride)
+    total = max(0, (outputs - 1) * stride + extent(kernel, dilation) - size)
+    return total // 2, total - total // 2
+
+
+def read_window(options: Any, operator: Operator, size: tuple[int, int], kernel: tuple[int, int]) -> Window:
+    """The window of TFLite's options (Conv2DOptions, DepthwiseConv2DOptions or Pool2DOptions) over an input of `size`
+    (height, width), with SAME and VALID resolved to explicit padding; BadInput for values that no model may have."""
+    if options is None:
+        raise BadInput("options are missing", where=where(operator), advice="convert the model again")
+    stride_h, stride_w = options.StrideH(), options.StrideW()
+    dilation_h = options.DilationHFactor() if hasattr(options, "DilationHFactor") else 1
+    dilation_w = options.DilationWFactor() if hasattr(options, "DilationWFactor") else 1
+    if min(stride_h, stride_w, dilation_h, dilation_w, *kernel) < 1:
+        raise BadInput(
+            f"strides {stride_h}×{stride_w}, dilations {dilation_h}×{dilation_w} and kernel {kernel[0]}×{kernel[1]} "
+            "must be at least 1",
+            where=where(operator),
+        )
+    padding = options.Padding()
+    if padding not in (_SAME, _VALID):
+        raise BadInput(f"padding code {padding} is neither SAME nor VALID", where=where(operator))
+    top, bottom = same_padding(size[0], kernel[0], stride_h, dilation_h) if padding == _SAME else (0, 0)
+    left, right = same_padding(size[1], kernel[1], stride_w, dilation_w) if padding == _SAME else (0, 0)
+    return Window(stride_h, stride_w, dilation_h, dilation_w, top, bottom, left, right)
