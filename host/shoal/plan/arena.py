@@ -1,0 +1,110 @@
+"""Addresses inside the arena: buffers with lifetimes, placed by one overlap rule.
+
+Two buffers x and y are safe when base(x) − base(y) ≥ distance(x, y) or base(y) − base(x) ≥ distance(y, x). Disjoint
+placement is distance(x, y) = bytes of y; writing in place is a smaller, possibly negative distance; buffers that never
+live together have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """`key` names it; it lives from step `first` to step `last`, inclusive."""
+
+    key: str
+    bytes: int
+    align: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`offsets` by buffer key; `top` is the arena's size in bytes."""
+
+    offsets: Mapping[str, int]
+    top: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Buffers to place. `in_place[(x, y)] = d`: although both live in one step, y (which that step writes) may start at
+    base(x) + d or anywhere below."""
+
+    buffers: tuple[Buffer, ...]
+    in_place: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def distance(self, x: Buffer, y: Buffer) -> int | None:
+        """The least safe base(x) − base(y) with x above y; None where any is safe."""
+        if x.last < y.first or y.last < x.first:
+            return None
+        allowed = self.in_place.get((x.key, y.key))
+        return y.bytes if allowed is None else min(-allowed, y.bytes)
+
+
+def _place(problem: Problem, order: Sequence[Buffer], limit: int | None) -> Layout | None:
+    """Each buffer in turn at the lowest address that is safe against those placed before it; None above `limit`."""
+    offsets: dict[str, int] = {}
+    placed: list[Buffer] = []
+    top = 0
+    for buffer in order:
+        spans: list[tuple[int, int]] = []  # open intervals of base addresses that are not safe
+        for other in placed:
+            above, below = problem.distance(buffer, other), problem.distance(other, buffer)
+            if above is None or below is None:
+                continue
+            base = offsets[other.key]
+            if base - below < base + above:
+                spans.append((base - below, base + above))
+        spans.sort()
+        offset = 0
+        for low, high in spans:
+            if low < offset < high:
+                offset = -(-high // buffer.align) * buffer.align
+        offsets[buffer.key] = offset
+        placed.append(buffer)
+        top = max(top, offset + buffer.bytes)
+        if limit is not None and top >= limit:
+            return None
+    return Layout(offsets, top)
+
+
+def _orders(problem: Problem) -> list[list[Buffer]]:
+    by = [
+        lambda b: (-b.bytes, b.first, b.key),
+        lambda b: (-b.bytes * (b.last - b.first + 1), b.first, b.key),
+        lambda b: (b.first, -b.bytes, b.key),
+        lambda b: (-b.last, -b.bytes, b.key),
+        lambda b: (b.first - b.last, -b.bytes, b.key),
+    ]
+    return [sorted(problem.buffers, key=key) for key in by]
+
+
+def bound(problem: Problem) -> int:
+    """The most bytes that live at one step, each in-place pair counted by what it must at least take."""
+    worst = 0
+    for step in {b.first for b in problem.buffers} | {b.last for b in problem.buffers}:
+        live = {b.key: b for b in problem.buffers if b.first <= step <= b.last}
+        total = sum(b.bytes for b in live.values())
+        shared = 0
+        for (x, y), distance in problem.in_place.items():
+            if x in live and y in live and live[y].first == step == live[x].last:
+                together = max(live[x].bytes - min(distance, 0), live[y].bytes, live[x].bytes)
+                shared = max(shared, live[x].bytes + live[y].bytes - together)
+        worst = max(worst, total - shared)
+    return worst
+
+
+def solve(problem: Problem) -> Layout:
+    """The smallest of several greedy placements; deterministic, instant."""
+    best: Layout | None = None
+    for order in _orders(problem):
+        layout = _place(problem, order, best.top if best else None)
+        if layout is not None:
+            best = layout
+    assert best is not None
+    return best

@@ -1,0 +1,185 @@
+"""From a network and a board to a plan: a kernel for each operator, an address for each tensor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from shoal.boards.board import Board
+from shoal.errors import DoesNotFit, Unsupported
+from shoal.network.graph import Graph
+from shoal.operators import kind
+from shoal.operators.base import Call, Constant, Operator
+from shoal.plan import arena
+from shoal.plan.steps import Options, Placement, Plan, Step
+
+#: tensors start at multiples of this, so that kernels may read words
+TENSOR_ALIGN = 4
+
+
+def plan(graph: Graph, board: Board, options: Options) -> Plan:
+    """Plans a simplified network for one board; deterministic and instant.
+
+    Raises Unsupported where an option asks for what no plan does, DoesNotFit where a budget cannot be met."""
+    if options.feed != "whole" or options.drain != "whole":
+        raise Unsupported(
+            "rows are not planned: every tensor is whole",
+            where=f"--feed {options.feed} --drain {options.drain}",
+            advice="use --feed whole --drain whole",
+        )
+    calls = _choose(graph, board, options)
+    problem = _problem(graph, calls)
+    layout = arena.solve(problem)
+    steps = tuple(
+        _step(graph, i, o, c, layout, problem) for i, (o, c) in enumerate(zip(graph.operators, calls, strict=True))
+    )
+    placements = tuple(
+        Placement(int(b.key[1:]), layout.offsets[b.key], b.bytes, b.first, b.last)
+        for b in problem.buffers
+        if b.key.startswith("t")
+    )
+    result = Plan(
+        graph=graph,
+        board=board,
+        options=options,
+        name=options.name or graph.name,
+        steps=steps,
+        placements=placements,
+        arena_bytes=layout.top,
+        bound=arena.bound(problem),
+        weights_bytes=sum(c.bytes for c in unique_constants(calls)),
+    )
+    _check_budget(result)
+    return result
+
+
+def unique_constants(calls: Sequence[Call]) -> list[Constant]:
+    """The constants of an image, each once: steps that read the same values share one array."""
+    seen: dict[tuple[str, bytes], Constant] = {}
+    for call in calls:
+        for constant in call.constants:
+            key = (constant.values.dtype.str, constant.values.tobytes())
+            known = seen.get(key)
+            if known is None or known.align < constant.align:
+                seen[key] = constant
+    return list(seen.values())
+
+
+def _choose(graph: Graph, board: Board, options: Options) -> list[Call]:
+    """For speed the fastest candidate of each operator; for size the one that costs the least flash, a function that
+    several steps share counted once."""
+    candidates = [kind(o.kind).calls(o, graph.tensors, board.core.features) for o in graph.operators]
+    if options.prefer == "speed":
+        return [c[0] for c in candidates]
+    paid: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
+    users: Counter[tuple[str, tuple[tuple[str, int], ...]]] = Counter(
+        i for c in candidates for i in set(map(instance, c))
+    )
+    chosen = []
+    for choices in candidates:
+
+        def flash(call: Call) -> float:
+            code = 0.0 if instance(call) in paid else call.code_bytes / users[instance(call)]
+            return code + sum(c.bytes for c in call.constants)
+
+        best = min(choices, key=flash)
+        paid.add(instance(best))
+        chosen.append(best)
+    return chosen
+
+
+def instance(call: Call) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """What tells two generated functions apart: the kernel, and the shape where it is made of literals."""
+    return call.kernel.function, call.shape if call.kernel.literal else ()
+
+
+def _problem(graph: Graph, calls: Sequence[Call]) -> arena.Problem:
+    end = len(calls)
+    first: dict[int, int] = dict.fromkeys(graph.inputs, -1)
+    last: dict[int, int] = dict.fromkeys(graph.inputs, -1)
+    align: dict[int, int] = {}
+    for step, call in enumerate(calls):
+        for tensor in call.outputs:
+            first[tensor] = last[tensor] = step
+        for tensor in call.inputs:
+            last[tensor] = step
+        for tensor in (*call.inputs, *call.outputs):
+            align[tensor] = max(align.get(tensor, TENSOR_ALIGN), call.align)
+    for tensor in graph.outputs:
+        last[tensor] = end
+    buffers = [
+        arena.Buffer(f"t{t}", graph.tensors[t].bytes, align.get(t, TENSOR_ALIGN), first[t], last[t])
+        for t in sorted(first)
+    ]
+    in_place: dict[tuple[str, str], int] = {}
+    for step, call in enumerate(calls):
+        if call.scratch_bytes:
+            buffers.append(
+                arena.Buffer(f"scratch{step}", call.scratch_bytes, max(call.align, TENSOR_ALIGN), step, step)
+            )
+        if call.state_bytes:
+            buffers.append(arena.Buffer(f"state{step}", call.state_bytes, max(call.align, TENSOR_ALIGN), step, step))
+        for tensor, distance in zip(call.inputs, call.in_place, strict=False):
+            if distance is not None and last[tensor] == step:
+                for output in call.outputs:
+                    pair = (f"t{tensor}", f"t{output}")
+                    in_place[pair] = min(distance, in_place.get(pair, distance))
+        for tensor in set(call.inputs):
+            distances = [d for t, d in zip(call.inputs, call.in_place, strict=False) if t == tensor]
+            if None in distances or len(distances) < call.inputs.count(tensor):
+                for output in call.outputs:
+                    in_place.pop((f"t{tensor}", f"t{output}"), None)
+    return arena.Problem(tuple(buffers), in_place)
+
+
+def _step(
+    graph: Graph, index: int, operator: Operator, call: Call, layout: arena.Layout, problem: arena.Problem
+) -> Step:
+    live = [b for b in problem.buffers if b.first <= index <= b.last]
+    spans = sorted((layout.offsets[b.key], layout.offsets[b.key] + b.bytes) for b in live)
+    used, reached = 0, 0
+    for low, high in spans:
+        used += max(0, high - max(low, reached))
+        reached = max(reached, high)
+    return Step(
+        index=index,
+        operators=(operator.index,),
+        kind=operator.kind,
+        name=graph.tensors[operator.outputs[0]].name,
+        call=call,
+        inputs=tuple(layout.offsets[f"t{t}"] for t in call.inputs),
+        outputs=tuple(layout.offsets[f"t{t}"] for t in call.outputs),
+        scratch=layout.offsets.get(f"scratch{index}"),
+        state=layout.offsets.get(f"state{index}"),
+        macs=kind(operator.kind).macs(operator, graph.tensors),
+        arena_bytes=used,
+    )
+
+
+def widest(plan: Plan) -> Step:
+    """The step that needs the most of the arena: the one to name when it does not fit."""
+    return max(plan.steps, key=lambda s: (s.arena_bytes, -s.index))
+
+
+def _check_budget(plan: Plan) -> None:
+    budget = plan.options.ram_budget
+    if budget is not None and plan.arena_bytes > budget:
+        step = widest(plan)
+        raise DoesNotFit(
+            f"needs {plan.arena_bytes:,} bytes of arena, budget {budget:,} ({plan.arena_bytes - budget:,} short)",
+            where=f"step {step.index} {step.kind}",
+            advice=f"the smallest --ram-budget that works is {plan.arena_bytes}",
+        )
+    budget = plan.options.flash_budget
+    needed = plan.weights_bytes + code_bytes([s.call for s in plan.steps])
+    if budget is not None and needed > budget:
+        raise DoesNotFit(
+            f"needs {needed:,} bytes of code and weights, budget {budget:,} ({needed - budget:,} short)",
+            where=f"board {plan.board.id}",
+            advice="try --prefer size" if plan.options.prefer != "size" else f"try --flash-budget {needed}",
+        )
+
+
+def code_bytes(calls: Sequence[Call]) -> int:
+    """Predicted bytes of the kernels' code: each function once."""
+    return sum({instance(c): c.code_bytes for c in calls}.values())

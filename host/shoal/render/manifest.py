@@ -1,0 +1,114 @@
+"""The manifest beside generated code: what it was made from, what it needs, where everything lies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import shoal
+from shoal.errors import BadInput
+from shoal.plan.steps import Plan, Step
+from shoal.render.text import c_ident
+
+FILE = "manifest.json"
+SCHEMA = 1
+_SCHEMA_FILE = Path(__file__).with_name("manifest.schema.json")
+
+
+def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
+    """The manifest's members but `files`; published schema: manifest.schema.json."""
+    graph = plan.graph
+    options = plan.options
+    return {
+        "schema": SCHEMA,
+        "tool_version": shoal.__version__,
+        "name": c_ident(plan.name),
+        "model": {"file": model_file, "sha256": graph.sha256, "bytes": model_bytes},
+        "board": plan.board.id,
+        "board_sha256": plan.board.sha256,
+        "options": {
+            "name": options.name,
+            "prefer": options.prefer,
+            "ram_budget": options.ram_budget,
+            "flash_budget": options.flash_budget,
+            "feed": options.feed,
+            "drain": options.drain,
+        },
+        "rounding": "double",
+        "arena_bytes": plan.arena_bytes,
+        "bound_bytes": plan.bound,
+        "weights_bytes": plan.weights_bytes,
+        "macs": sum(s.macs for s in plan.steps),
+        "labels": list(graph.labels),
+        "inputs": [_tensor(plan, t) for t in graph.inputs],
+        "outputs": [_tensor(plan, t) for t in graph.outputs],
+        "steps": [_step(plan, s) for s in plan.steps],
+        "placements": [
+            {"tensor": p.tensor, "offset": p.offset, "bytes": p.bytes, "first": p.first, "last": p.last}
+            for p in plan.placements
+        ],
+        "boundaries": len(graph.operators) + 1,
+    }
+
+
+def _tensor(plan: Plan, index: int) -> dict[str, Any]:
+    tensor = plan.graph.tensors[index]
+    quantized = tensor.quantization is not None
+    return {
+        "tensor": index,
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "shape": list(tensor.shape),
+        "scale": tensor.scale if quantized else None,
+        "zero_point": tensor.zero_point if quantized else None,
+        "offset": plan.placement(index).offset,
+        "bytes": tensor.bytes,
+    }
+
+
+def _step(plan: Plan, step: Step) -> dict[str, Any]:
+    operators = [plan.graph.operators[i] for i in step.operators]
+    return {
+        "index": step.index,
+        "operators": list(step.operators),
+        "sources": sorted({s for o in operators for s in (o.sources or (o.index,))}),
+        "kind": step.kind,
+        "name": step.name,
+        "kernel": step.call.kernel.stem,
+        "function": step.call.kernel.function,
+        "literal": step.call.kernel.literal,
+        "macs": step.macs,
+        "instructions": step.call.instructions,
+        "arena_bytes": step.arena_bytes,
+        "scratch_bytes": step.call.scratch_bytes,
+        "outputs": [_tensor(plan, t) for t in step.call.outputs],
+    }
+
+
+def dump(manifest: dict[str, Any]) -> bytes:
+    return (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def load(directory: Path) -> dict[str, Any]:
+    """The manifest of a generated folder, checked against its schema; BadInput where it is none."""
+    from jsonschema import Draft202012Validator
+
+    path = directory / FILE
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(
+            "is not a folder that shoal generated: it has no manifest.json",
+            where=str(directory),
+            advice="make one with shoal generate MODEL --board BOARD --output DIR",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot be read: {error}", where=str(path), advice="generate the folder again") from None
+    schema = json.loads(_SCHEMA_FILE.read_text(encoding="utf-8"))
+    problem = next(iter(Draft202012Validator(schema).iter_errors(manifest)), None)
+    if problem is not None:
+        raise BadInput(
+            f"{problem.json_path}: {problem.message[:200]}", where=str(path), advice="generate the folder again"
+        )
+    return manifest

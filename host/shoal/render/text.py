@@ -1,0 +1,100 @@
+"""Jinja environment and the few filters that turn decided values into C text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+import jinja2
+import numpy as np
+
+from shoal import resources
+from shoal.tensors import Array
+
+#: reserved in C99 or C++20
+_KEYWORDS = frozenset(
+    """
+    alignas alignof and asm auto bool break case catch char class const constexpr continue default delete do double else
+    enum explicit export extern false float for friend goto if inline int long mutable namespace new not operator or
+    private protected public register restrict return short signed sizeof static struct switch template this throw true
+    try typedef typename union unsigned using virtual void volatile while xor
+    """.split()  # noqa: SIM905 - a list of words reads better as words
+)
+
+#: C type of a NumPy dtype
+C_TYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "uint16": "uint16_t",
+    "int32": "int32_t",
+    "uint32": "uint32_t",
+    "int64": "int64_t",
+    "float32": "float",
+}
+
+
+def c_ident(text: str) -> str:
+    """A C and C++ identifier made of `text`: lower case, other characters become underscores."""
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower() or "model"
+    if name[0].isdigit() or name in _KEYWORDS:
+        name = f"m_{name}"
+    return name
+
+
+def c_literal(value: int | float) -> str:
+    """An int32 or float32 constant. Floats are exact; INT32_MIN is spelled as C wants it."""
+    if isinstance(value, int | np.integer):
+        return "INT32_MIN" if value == -(1 << 31) else str(int(value))
+    return np.format_float_scientific(np.float32(value), unique=True, trim="0", exp_digits=1) + "f"
+
+
+def c_string(text: str) -> str:
+    """A C string literal, quoted; anything but plain ASCII as octal bytes."""
+    out = []
+    for byte in text.encode():
+        char = chr(byte)
+        out.append(f"\\{char}" if char in '"\\?' else char if 32 <= byte < 127 else f"\\{byte:03o}")
+    return '"' + "".join(out) + '"'
+
+
+def c_comment(text: str) -> str:
+    """Text that is safe inside a C comment."""
+    return re.sub(r"[^ -~]", "?", text).replace("*/", "* /").replace("/*", "/ *").replace("??", "?")
+
+
+def c_members(members: Iterable[tuple[str, int | float | str]], separator: str = ", ") -> str:
+    """Designated initializers of a struct: `.name = value`; a string is the name of an array."""
+    return separator.join(f".{n} = {v if isinstance(v, str) else c_literal(v)}" for n, v in members)
+
+
+def c_array(values: Array) -> str:
+    """The initializer's rows of a one-dimensional array, indented and at most 120 columns wide."""
+    words = [c_literal(v) for v in values.tolist()]
+    width = max(map(len, words), default=1)
+    per_row = max(1, min(116 // (width + 2), 32))
+    rows = [", ".join(words[i : i + per_row]) for i in range(0, len(words), per_row)]
+    return ",\n    ".join(rows)
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Undefined names are errors; the same input renders to the same bytes."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resources.templates()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    env.filters.update(
+        c_ident=c_ident,
+        c_literal=c_literal,
+        c_array=c_array,
+        c_string=c_string,
+        c_comment=c_comment,
+        c_members=c_members,
+    )
+    return env
