@@ -1,0 +1,91 @@
+"""Options that commands share, as decorators."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from shoal.plan.steps import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SUFFIXES = {"": 1, "B": 1, "KB": 1000, "KIB": 1024, "MB": 1000**2, "MIB": 1024**2}
+
+
+def bytes_(text: str) -> int:
+    """A number of bytes: 60000, 60KB (1000 bytes each) or 64KiB (1024)."""
+    digits = text.rstrip("BbKkMmIi ")
+    unit = _SUFFIXES.get(text[len(digits) :].strip().upper())
+    try:
+        amount = float(digits) * (unit or 0)
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < 2**40 or amount != int(amount):
+        raise click.BadParameter(f"`{text}` is no number of bytes like 60000, 60KB or 64KiB")
+    return int(amount)
+
+
+#: the plan options as (flag, settings): their names are the fields of plan.steps.Options
+_PLAN = (
+    ("--prefer", {"type": click.Choice(["speed", "size"]), "help": "What kernels are chosen for; default speed."}),
+    (
+        "--ram-budget",
+        {"type": bytes_, "metavar": "BYTES", "help": "Most bytes the arena may take: 60000, 60KB, 64KiB."},
+    ),
+    ("--flash-budget", {"type": bytes_, "metavar": "BYTES", "help": "Most bytes code and weights may take."}),
+    ("--feed", {"type": click.Choice(["whole", "rows"]), "help": "How the input arrives; default whole."}),
+    ("--drain", {"type": click.Choice(["whole", "rows"]), "help": "How the output leaves; default whole."}),
+    ("--name", {"metavar": "NAME", "help": "Prefix of the C symbols and files; default from the model's file name."}),
+)
+
+
+def plan_options(function: F) -> F:
+    """Adds `--prefer --ram-budget --flash-budget --feed --drain --name`; the function gets them as one argument
+    `plan_options`: a dict of those that the user gave (see `options_of`)."""
+
+    @functools.wraps(function)
+    def gathered(**arguments: Any) -> Any:
+        fields = [flag[2:].replace("-", "_") for flag, _ in _PLAN]
+        given = {field: arguments.pop(field) for field in fields}
+        return function(plan_options={k: v for k, v in given.items() if v is not None}, **arguments)
+
+    wrapped: Any = gathered
+    for flag, settings in reversed(_PLAN):
+        wrapped = click.option(flag, **settings)(wrapped)
+    return wrapped  # type: ignore[no-any-return]
+
+
+def options_of(given: dict[str, Any]) -> Options:
+    """The plan options with defaults for what the user left out."""
+    return Options(**given)
+
+
+def target_argument(function: F) -> F:
+    """Adds the argument TARGET (`target: Path`) and `--board` (`board: str | None`): a DIR, or a MODEL with a board."""
+    wrapped = click.option("--board", metavar="BOARD", help="A board's id or file; only with a MODEL.")(function)
+    return click.argument("target", metavar="DIR|MODEL", type=click.Path(exists=True, path_type=Path))(wrapped)
+
+
+def node_option(function: F) -> F:
+    """Adds `--node` (`node: str | None`): None is the board's default, see `shoal.cli.target.node_spec`."""
+    return click.option(
+        "--node",
+        metavar="NODE",
+        callback=_node,
+        help="emulator, host or serial:PORT; default the board's emulator.",
+    )(function)
+
+
+def _node(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None or value in ("emulator", "host") or (value.startswith("serial:") and len(value) > len("serial:")):
+        return value
+    raise click.BadParameter(f"`{value}` is none of emulator, host, serial:PORT (as in serial:/dev/ttyACM0)")
+
+
+def output_option(help_text: str, *, required: bool = False) -> Callable[[F], F]:
+    """Adds `--output` (`output: Path | None`)."""
+    return click.option("--output", metavar="PATH", type=click.Path(path_type=Path), required=required, help=help_text)
