@@ -1,0 +1,66 @@
+"""Boards that QEMU emulates.
+
+Settings of a board file's emulator: `machine` (QEMU's name of the board), `program` (default qemu-system-arm),
+`options` (further arguments)."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shoal.errors import ToolError
+from shoal.link.emulators.compiled import shared_library
+from shoal.link.emulators.process import Emulator, package
+from shoal.link.emulators.regions import RegionReader, marks
+
+#: QEMU's first major version with each plugin API that a plugin for it may declare; the calls used are in all of them
+_PLUGIN_API = ((9, 2), (6, 1))
+
+
+def start(
+    elf: Path, settings: Mapping[str, Any], *, name: str = "qemu", count: Sequence[str] = (), blocks: bool = False
+) -> Emulator:
+    """Boots `elf`; counts the calls of the functions `count`, with `blocks` by the block. Raises ToolError where QEMU
+    is missing or too old, NodeError where it does not start."""
+    program = str(settings.get("program", "qemu-system-arm"))
+    machine = ["-M", str(settings["machine"]), "-kernel", str(elf), *map(str, settings.get("options", ()))]
+    counted = marks(elf, count) if count else None
+    plugin = _plugin(program) if counted else None
+
+    def command(folder: Path) -> list[str]:
+        line = [program, *machine, "-display", "none", "-monitor", "none"]
+        for port in ("console", "second"):
+            line += ["-chardev", f"socket,id={port},path={_escaped(folder / port)},server=on,wait=off"]
+            line += ["-serial", f"chardev:{port}"]
+        if counted and plugin:
+            options = [_escaped(plugin), f"out={_escaped(folder / 'counts')}", *counted.arguments()]
+            line += ["-plugin", ",".join([*options, *(["blocks=on"] if blocks else [])])]
+        return line
+
+    return Emulator(name, command, (lambda folder: RegionReader(folder / "counts", counted)) if counted else None)
+
+
+def _escaped(path: Path) -> str:
+    """In QEMU's option lists a comma is written twice."""
+    return str(path).replace(",", ",,")
+
+
+@functools.cache
+def _plugin(program: str) -> Path:
+    """The counting plugin for this QEMU."""
+    if shutil.which(program) is None:
+        raise ToolError(f"{program} is not installed", advice=f"sudo apt install {package(program)}")
+    text = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"version (\d+)\.", text)
+    major = int(found[1]) if found else 0
+    for first, api in _PLUGIN_API:
+        if major >= first:
+            return shared_library(
+                "qemu_plugin.c", ("qemu_plugin.h", "regions.h"), (f"SHOAL_QEMU_PLUGIN_VERSION={api}",)
+            )
+    raise ToolError(f"{program} is too old to count instructions", advice="install QEMU 6 or newer")
