@@ -10,7 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Region:
-    """A memory region. `wait_states`: extra core cycles per read at the board's clock. `arena`: may hold one."""
+    """A memory region. `wait_states`: extra core cycles per read at the board's clock. `arena`: holds it.
+    `data_address`: where loads see a flash whose code window is `address`, if not there."""
 
     name: str
     kind: str  # flash | ram
@@ -18,6 +19,18 @@ class Region:
     bytes: int
     wait_states: int = 0
     arena: bool = False
+    data_address: int | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """A second store beside the flash; `address`: where it is mapped, if it is."""
+
+    kind: str  # qspi | spi | sdio
+    bytes: int
+    bytes_per_second: int
+    source: str
+    address: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +105,11 @@ class Board:
     flasher: Flasher | None
     toolchain: str
     platform: str
-    verified: str
+    verified: str | None
     manifest: Mapping[str, Any]
+    store: Store | None = None
+    platformio_board: str | None = None
+    framework: str | None = None
 
     def region(self, kind: str) -> Region:
         """The region that holds code and weights (`flash`), or static data and the arena (`ram`)."""

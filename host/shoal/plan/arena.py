@@ -85,17 +85,18 @@ def _orders(problem: Problem) -> list[list[Buffer]]:
 
 
 def bound(problem: Problem) -> int:
-    """The most bytes that live at one step, each in-place pair counted by what it must at least take."""
+    """The most bytes that live at one step, outputs that may lie over dying inputs counted by what they must at least
+    add: no layout of the problem is smaller."""
     worst = 0
     for step in {b.first for b in problem.buffers} | {b.last for b in problem.buffers}:
         live = {b.key: b for b in problem.buffers if b.first <= step <= b.last}
-        total = sum(b.bytes for b in live.values())
-        shared = 0
+        shared: dict[str, int] = {}
         for (x, y), distance in problem.in_place.items():
-            if x in live and y in live and live[y].first == step == live[x].last:
-                together = max(live[x].bytes - min(distance, 0), live[y].bytes, live[x].bytes)
-                shared = max(shared, live[x].bytes + live[y].bytes - together)
-        worst = max(worst, total - shared)
+            if x in live and y in live:
+                together = max(live[x].bytes - min(distance, 0), live[y].bytes)
+                shared[y] = shared.get(y, 0) + live[x].bytes + live[y].bytes - together
+        total = sum(b.bytes - min(b.bytes, shared.get(k, 0)) for k, b in live.items())
+        worst = max(worst, total)
     return worst
 
 

@@ -166,7 +166,7 @@ def _constants(plan: Plan, name: str) -> tuple[list[dict[str, Any]], dict[tuple[
                     "type": C_TYPES[constant.values.dtype.name],
                     "count": constant.values.size,
                     "align": aligns[key],
-                    "values": constant.values,
+                    "array": constant.values,
                     "comment": f"Step {step.index}, {step.kind}: {constant.role}",
                 }
             )
