@@ -282,6 +282,8 @@ class _Reader:
                 "custom quantization is not supported", where=f"{self.where}, {at}", advice="quantize it to int8"
             )
         axis, count = raw.QuantizedDimension(), raw.ScaleLength()
+        if dtype == "int32" and shape == (count,):
+            axis = 0  # a bias has but one; old converters copied the axis of its weights
         if count != raw.ZeroPointLength():
             self.bad(f"{count} scales but {raw.ZeroPointLength()} zero points", at)
         if count > 1 and not (0 <= axis < len(shape) and shape[axis] == count):
