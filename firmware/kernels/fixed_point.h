@@ -5,13 +5,22 @@
 
 #include "kernel.h"
 
+#if defined(__ARM_FEATURE_SAT)
+#include <arm_acle.h>
+#endif
+
 SHOAL_INLINE int32_t clamp(int32_t value, int32_t low, int32_t high) {
     value = value < low ? low : value;
     return value > high ? high : value;
 }
 
+/* Compilers see the one instruction that does this only where both bounds are in sight, which a loop hides. */
 SHOAL_INLINE int8_t saturate_s8(int32_t value) {
+#if defined(__ARM_FEATURE_SAT)
+    return (int8_t)__ssat(value, 8);
+#else
     return (int8_t)clamp(value, INT8_MIN, INT8_MAX);
+#endif
 }
 
 /* 2·a·b / 2^32, rounded half up, which is what gemmlowp's nudge and division towards zero amount to; saturates in the

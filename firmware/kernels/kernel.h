@@ -13,6 +13,14 @@
 #define SHOAL_INLINE static inline
 #endif
 
+/* Unrolls the loop that follows n times. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SHOAL_PRAGMA(text) _Pragma(#text)
+#define SHOAL_UNROLL(n)    SHOAL_PRAGMA(GCC unroll n)
+#else
+#define SHOAL_UNROLL(n)
+#endif
+
 /* A word from any address: one load on cores that allow it, bytes elsewhere. */
 SHOAL_INLINE uint32_t load_word(const void *address) {
     uint32_t word;
