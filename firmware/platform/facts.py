@@ -1,0 +1,67 @@
+"""What the firmware is told of its board: macros from the section `shoal` of a board file (firmware/hal/hal.h says
+which), and which sources belong to a build."""
+
+import re
+from pathlib import Path
+
+#: the link is timed by these too: they must stay plain loops, never calls of memcpy or memset
+HARNESS_FLAGS = ["-Os", "-fno-tree-loop-distribute-patterns"]
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion"]
+
+#: what the model calls between its steps
+TICK = ("SHOAL_TICK", "hal_tick")
+
+
+def macros(board_id, own):
+    """(name, value) pairs; a value is a string of C, strings quoted."""
+    found = [
+        ("SHOAL_BOARD", f'"{board_id}"'),
+        ("SHOAL_CLOCK_HZ", str(own["clock_hz"])),
+        ("SHOAL_STACK_BYTES", str(own["stack_bytes"])),
+        ("SHOAL_FLASH_WAIT_STATES", str(next(r.get("wait_states", 0) for r in own["regions"] if r["kind"] == "flash"))),
+        ("SHOAL_UARTS", str(len(own["uarts"]))),
+    ]
+    for i, uart in enumerate(own["uarts"]):
+        found += _uart(f"SHOAL_UART{i}", uart)
+    found += _pin("SHOAL_TRIGGER", own.get("trigger_pin"))
+    found += [(f"SHOAL_{name}", str(value)) for name, value in own.get("macros", {}).items()]
+    return found
+
+
+def _uart(prefix, uart):
+    kind, number = re.fullmatch(r"([a-z]+)([0-9]*)", uart["name"]).groups()
+    found = [(f"{prefix}_NUMBER", number or "0"), (f"{prefix}_BAUD", str(uart["baud"]))]
+    if kind == "lpuart":
+        found.append((f"{prefix}_LOW_POWER", "1"))
+    if "alternate" in uart:
+        found.append((f"{prefix}_ALTERNATE", str(uart["alternate"])))
+    return found + _pin(f"{prefix}_TX", uart.get("tx")) + _pin(f"{prefix}_RX", uart.get("rx"))
+
+
+def _pin(prefix, pin):
+    """PB7 is port 1, pin 7; GPIO21 is port 0, pin 21; no pin, no macros."""
+    if pin is None:
+        return []
+    port, number = re.fullmatch(r"(?:P([A-K])|GPIO)([0-9]+)", pin).groups()
+    return [(f"{prefix}_PORT", str(ord(port) - ord("A") if port else 0)), (f"{prefix}_PIN", number)]
+
+
+def definitions(env, board_id, own):
+    """The macros as SCons takes them."""
+    return [(n, env.StringifyMacro(v[1:-1]) if v.startswith('"') else v) for n, v in macros(board_id, own)]
+
+
+def include_folders(hal):
+    return ["firmware", f"firmware/hal/{hal}", "model"]
+
+
+def is_model(project, node):
+    return project / "model" in Path(node.srcnode().get_abspath()).parents
+
+
+def source_filter(hal):
+    """PlatformIO's filter over a generated folder, which carries the board's hal and the host's."""
+    common = ["+<model/>", "+<firmware/>", "-<firmware/size_*.c>"]
+    if hal == "host":
+        return [*common, "-<firmware/hal/*/>", "+<firmware/hal/host/>"]
+    return [*common, "-<firmware/hal/host/>"]

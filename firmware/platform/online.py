@@ -1,0 +1,34 @@
+"""Before a build by a registry's platform (ESP32 and ESP32-S3 with Arduino): tells the firmware of its board and gives
+the model its own flags, as the in-tree platform does. PlatformIO runs this as an extra script."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from SCons.Script import DefaultEnvironment
+
+env = DefaultEnvironment()
+project = Path(env.subst("$PROJECT_SRC_DIR"))
+sys.path.insert(0, str(Path(env.subst("$PROJECT_DIR")) / "platform"))
+
+import facts  # noqa: E402 - lies in the platform's folder
+
+board = env.GetProjectOption("custom_shoal_board")
+own = json.loads((Path(env.subst("$PROJECT_DIR")) / "boards" / f"{board}.json").read_text())["shoal"]
+model_flags = shlex.split(env.GetProjectOption("custom_model_flags", "-O3"))
+
+env.Append(
+    CPPDEFINES=facts.definitions(env, board, own),
+    CPPPATH=[str(project / folder) for folder in facts.include_folders(own["hal"])],
+    CCFLAGS=facts.WARNINGS,
+)
+
+
+def model_object(env, node):
+    if not facts.is_model(project, node):
+        return node
+    return env.Object(node, CCFLAGS=[*env["CCFLAGS"], *model_flags], CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
+
+
+env.AddBuildMiddleware(model_object)
