@@ -109,7 +109,7 @@ env.AddPlatformTarget(
     "Program Size",
     "Calculate program size",
 )
-AlwaysBuild(env.Alias("buildprog", everything, everything))
+AlwaysBuild(env.Alias("buildprog", everything))
 
 flasher = own.get("flasher") or {}
 protocol = env.subst("$UPLOAD_PROTOCOL") or flasher.get("kind", "none")
