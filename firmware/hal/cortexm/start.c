@@ -5,11 +5,11 @@
 #include "family.h"
 
 void fault_entry(void);
-static void reset(void);
+void _start(void);
 
 __attribute__((section(".vectors"), used)) static void (*const vectors[])(void) = {
     (void (*)(void))_handler_stack_top,
-    reset,
+    _start,
     [2 ... 15] = fault_entry, /* NMI, faults, and the exceptions that nothing here raises */
     [16 ... 15 + FAMILY_INTERRUPTS] = cortexm_interrupt,
 };
@@ -25,7 +25,7 @@ __attribute__((used)) static _Noreturn void start(void) {
     bare_start();
 }
 
-__attribute__((naked)) static void reset(void) {
+__attribute__((naked)) void _start(void) {
     __asm volatile("ldr r0, =_stack_top\n"
                    "msr psp, r0\n"
                    "movs r0, #2\n" /* CONTROL.SPSEL: thread mode uses the process stack */
