@@ -140,15 +140,18 @@ def _harness(hals: set[str]) -> dict[str, bytes]:
 
 
 def _shared_hals(hals: set[str]) -> set[str]:
-    """Folders that these HALs include from."""
+    """Folders that these HALs include from, transitively."""
     hal = resources.firmware() / "hal"
-    shared: set[str] = set()
-    for name in hals:
+    wanted = sorted(hals)
+    found: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        found.add(name)
         for path in (hal / name).rglob("*.[ch]"):
             for line in path.read_text(encoding="utf-8").splitlines():
-                if line.startswith('#include "../'):
-                    shared.add(line.split('"')[1].split("/")[1])
-    return {s for s in shared if (hal / s).is_dir()} - hals
+                if line.startswith('#include "../') and line.count("/") == 2:
+                    wanted += {line.split("/")[1]} - found
+    return found - hals
 
 
 def _library_json(name: str, plan: Plan) -> bytes:
