@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from shoal.operators.base import Operator
 from shoal.tensors import Tensor
@@ -12,8 +12,7 @@ from shoal.tensors import Tensor
 @dataclass(frozen=True)
 class Graph:
     """What a model file means. Operators are in execution order; `sha256` is the model file's, `labels` those that the
-    file carries, if any; `source_tensors` maps a tensor that a rewrite made to the model file's tensor with the same
-    values (identity where nothing was rewritten)."""
+    file carries, if any. A tensor keeps the model file's index and value through every rewrite."""
 
     name: str
     sha256: str
@@ -29,3 +28,12 @@ class Graph:
 
     def consumers(self, tensor: int) -> list[Operator]:
         return [o for o in self.operators if tensor in o.inputs]
+
+    def rebuilt(self, operators: Iterable[Operator], changed: Mapping[int, Tensor] | None = None) -> Graph:
+        """The graph with other operators, some tensors changed, and of all tensors only those in use."""
+        operators = tuple(operators)
+        used = {*self.inputs, *self.outputs}
+        for o in operators:
+            used.update(t for t in (*o.inputs, *o.outputs) if t is not None)
+        tensors = {**self.tensors, **(changed or {})}
+        return replace(self, operators=operators, tensors={i: t for i, t in sorted(tensors.items()) if i in used})
