@@ -1,78 +1,72 @@
-"""Text for people: tables, bars, amounts. Results go to stdout, progress to stderr."""
+"""The terminal: results go to stdout, progress to stderr."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 T = TypeVar("T")
 
-#: width of a table that nobody's terminal limits
+#: columns of a stdout that is no terminal
 _WIDE = 160
+
+#: a job that is done within these seconds shows no progress bar
+_PATIENCE = 2.0
 
 
 def console(*, err: bool = False) -> Console:
-    """rich's console on the stdout (or stderr) of this moment; wide where it is no terminal, so that nothing that is
-    piped gets cut."""
+    """rich's console on the stdout (or stderr) of this moment; wide where it is no terminal, so that what is piped is
+    not cut."""
     from rich.console import Console
 
     stream = sys.stderr if err else sys.stdout
-    return Console(file=stream, highlight=False, soft_wrap=False, width=None if stream.isatty() else _WIDE)
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else _WIDE)
 
 
-def amount(bytes_: int | None) -> str:
-    """Bytes with thousands separated, as in `12,345 B`."""
-    return "–" if bytes_ is None else f"{bytes_:,} B"
+class Progress:
+    """Counts what is done; a bar on stderr shows it where that is a terminal and the job takes its time."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total = what, total
+        self._done = 0
+        self._started = monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def advance(self, by: int = 1) -> None:
+        self._done += by
+        if self._bar is None and sys.stderr.isatty() and monotonic() - self._started > _PATIENCE:
+            from rich import progress
+
+            columns = (*progress.Progress.get_default_columns(), progress.MofNCompleteColumn())
+            self._bar = progress.Progress(*columns, console=console(err=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._what, total=self._total)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done)
+
+    def track(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, each counted once it is done with."""
+        for item in items:
+            yield item
+            self.advance()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Progress]:
-    """A progress bar on stderr where that is a terminal; it appears after two seconds only."""
+    """`what` is a present participle: `running`."""
     bar = Progress(what, total)
     try:
         yield bar
     finally:
         bar.close()
-
-
-class Progress:
-    """Counts up to `total`; see `progress`."""
-
-    _PATIENCE = 2.0
-
-    def __init__(self, what: str, total: int) -> None:
-        from time import monotonic
-
-        self._clock = monotonic
-        self._started = monotonic()
-        self._what, self._total, self._done = what, total, 0
-        self._width = 0
-
-    def advance(self, by: int = 1) -> None:
-        self._done += by
-        elapsed = self._clock() - self._started
-        if elapsed >= self._PATIENCE and sys.stderr.isatty():
-            self._draw(elapsed)
-
-    def track(self, items: Iterable[T]) -> Iterator[T]:
-        for item in items:
-            yield item
-            self.advance()
-
-    def _draw(self, elapsed: float) -> None:
-        cells = 30 * self._done // max(self._total, 1)
-        left = elapsed / self._done * (self._total - self._done)
-        line = f"{self._what} {'━' * cells}{'╌' * (30 - cells)} {self._done}/{self._total}, {left:.0f} s left"
-        sys.stderr.write("\r" + line.ljust(self._width))
-        sys.stderr.flush()
-        self._width = len(line)
-
-    def close(self) -> None:
-        if self._width:
-            sys.stderr.write("\r" + " " * self._width + "\r")
-            sys.stderr.flush()

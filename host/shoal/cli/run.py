@@ -1,0 +1,123 @@
+"""`shoal run`: inputs in, outputs out, on any node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shoal.cli.command import Result, command
+from shoal.cli.options import node_option, output_option, plan_options, target_argument
+
+
+@command(
+    examples=[
+        ("classify the rows of x.npy on an emulated board", "shoal run kws.tflite --board netduinoplus2 --input x.npy"),
+        ("save what the model answers", "shoal run build/kws --input x.npy --output y.npy"),
+        ("the same on a real board, as real numbers", "shoal run build/kws --input x.npy --output y.npy --dequantize"
+         " --node serial:/dev/ttyACM0"),
+        ("a model with several inputs takes one array for each", "shoal run add.tflite --board host --input x.npz"),
+    ]
+)  # fmt: skip
+@target_argument
+@click.option(
+    "--input",
+    "input_",
+    metavar="X",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Rows as .npy; .npz by tensor name for a model with several inputs.",
+)
+@output_option("Where the outputs go, .npy (.npz for several); without it a summary is printed.")
+@click.option(
+    "--dequantize", is_flag=True, help="Give outputs as real numbers (float32), not as the model's own dtype."
+)
+@node_option
+@plan_options
+def run(
+    target: Path,
+    board: str | None,
+    input_: Path,
+    output: Path | None,
+    dequantize: bool,
+    node: str | None,
+    plan_options: dict[str, Any],
+) -> Result:
+    """Run a model on inputs: on the board's emulator, on the host, or on a real board.
+
+    X is N rows of any shape whose size is the input's: (N,490), (N,49,10,1) and (N,1,49,10,1) are the same, and one
+    row may lack its first axis. Integers must fit the input's dtype; floats are quantized as TensorFlow Lite Micro
+    quantizes them. Y is (N, *output shape).
+    """
+    from shoal.cli import arrays
+    from shoal.cli.console import console, progress
+    from shoal.cli.target import node_spec, open_target
+    from shoal.hil.session import open_session
+
+    made = open_target(target, board, plan_options)
+    inputs = [arrays.tensor_of(t) for t in made.manifest["inputs"]]
+    outputs = [arrays.tensor_of(t) for t in made.manifest["outputs"]]
+    if output is not None:
+        arrays.check_output(output, len(outputs))
+    rows = arrays.load_rows(input_, inputs)
+    count = len(rows[0])
+
+    answers: list[list[Any]] = [[] for _ in outputs]
+    retries = 0
+    spec = node_spec(node, made.board)
+    with open_session(made.directory, made.manifest, spec) as session, progress("running", count) as bar:
+        for i in bar.track(range(count)):
+            reply = session.run([r[i] for r in rows])
+            retries += reply.answer.retries
+            for values, array in zip(answers, reply.outputs, strict=True):
+                values.append(array)
+
+    import numpy as np
+
+    results = [np.stack(a) for a in answers]
+    real = [arrays.dequantize(r, t) for r, t in zip(results, outputs, strict=True)]
+    if output is not None:
+        arrays.save_rows(output, real if dequantize else results, outputs)
+    document = {
+        **session.origin,
+        "rows": count,
+        "input": str(input_),
+        "output": None if output is None else str(output),
+        "retries": retries,
+        "outputs": [
+            {"name": t.name, "dtype": str((real if dequantize else results)[i].dtype), "shape": list(t.shape)}
+            for i, t in enumerate(outputs)
+        ],
+        "answers": [_answer([r[row] for r in real], made.manifest) for row in range(count)],
+    }
+
+    def show() -> None:
+        from shoal.report.answers import answers_line, answers_table
+
+        if output is None:
+            console().print(answers_table(document))
+        else:
+            click.echo(f"{answers_line(document)}; saved to {output}")
+
+    return Result(document, show)
+
+
+def _answer(real: list[Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """What one row came to: the range of its (first) output and, for a classifier, the class, its label and score."""
+    values = real[0].reshape(-1)
+    best = int(values.argmax()) if _classifies(len(real), values.size, manifest) else None
+    labels = manifest["labels"]
+    return {
+        "class": best,
+        "label": labels[best] if best is not None and best < len(labels) else None,
+        "score": None if best is None else float(values[best]),
+        "low": float(values.min()),
+        "high": float(values.max()),
+    }
+
+
+def _classifies(outputs: int, values: int, manifest: dict[str, Any]) -> bool:
+    """Whether the largest of the values names a class: they come from a softmax, or there is a label for each."""
+    kinds = [s["kind"] for s in manifest["steps"] if s["kind"] not in ("dequantize", "quantize", "reshape")]
+    return outputs == 1 and values > 1 and (kinds[-1:] == ["softmax"] or len(manifest["labels"]) == values)

@@ -1,0 +1,235 @@
+"""A comparison as one HTML page that needs nothing else: no scripts, no fonts, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shoal.report.comparison import figure, notes, source
+
+_TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+_COLUMNS = (
+    ("Board", True),
+    ("Fits", True),
+    ("RAM", False),
+    ("Flash", False),
+    ("Instructions", False),
+    ("Estimated ms", False),
+    ("Measured ms", False),
+    ("Same bytes as reference", True),
+    ("Differs in", True),
+)
+
+
+def page(document: Mapping[str, Any], version: str) -> str:
+    """The page for a document of `shoal compare`; `version` of shoal goes into its foot. The same document gives the
+    same page."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    results = document["results"]
+    fitting = sum(r["fits"] for r in results)
+    text = template.render(
+        title=f"{document['model']} on {_count(len({r['board'] for r in results}), 'board')}",
+        subtitle=f"Fits {fitting} of {len(results)}. Model file {document['model_sha256'][:16]}….",
+        error=document.get("error"),
+        sources=_sources(results),
+        columns=[{"title": title, "word": word} for title, word in _COLUMNS],
+        rows=[_row(document, i) for i in range(len(results))],
+        notes=notes(document),
+        plots=[{**plot, "svg": Markup(plot["svg"])} for plot in _plots(results)],
+        footer=f"shoal {version}. Model SHA-256 {document['model_sha256']}. KB = 1000 bytes.",
+    )
+    return text + "\n"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _sources(results: Sequence[Mapping[str, Any]]) -> str:
+    """What the sources of these results mean, in a sentence each."""
+    meaning = {
+        "board": "Measured: by the core's own counter on a real board.",
+        "emulated": "Emulated: instructions counted exactly on an emulator; times are estimates, not measurements.",
+        "host": "Host: run on this machine, no figure of a board.",
+        "model": "Predicted: from the plan and measured tables, nothing was run.",
+    }
+    found = {r["source"] for r in results}
+    return " ".join(text for key, text in meaning.items() if key in found)
+
+
+def _row(document: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
+    result = document["results"][index]
+    changes = {c["figure"]: c for c in document["changes"] if c["result"] == index}
+    limits = result["limits"]
+    exact = {True: ("yes", "word good"), False: ("no", "word bad"), None: ("not checked", "word")}[result["exact"]]
+    return [
+        _cell(result["label"], note=source(result)),
+        _cell(*(("yes", "word good") if result["fits"] else ("no", "word bad")), note=limits["shortfall"]),
+        _figure(result, changes, "ram.total_bytes", limit=limits["ram_bytes"]),
+        _figure(result, changes, "flash.total_bytes", limit=limits["flash_bytes"]),
+        _figure(result, changes, "latency.instructions"),
+        _figure(result, changes, "latency.milliseconds_estimated", digits=2),
+        _figure(result, changes, "latency.milliseconds", digits=2),
+        _cell(*exact),
+        _cell(", ".join(result["differs"]) or "–", "word"),
+    ]
+
+
+def _cell(text: str, kind: str = "", note: str | None = None, worse: bool = False) -> dict[str, Any]:
+    return {"text": text, "kind": kind, "note": note, "worse": worse}
+
+
+def _figure(
+    result: Mapping[str, Any],
+    changes: Mapping[str, Mapping[str, Any]],
+    path: str,
+    *,
+    limit: int | None = None,
+    digits: int = 0,
+) -> dict[str, Any]:
+    value = figure(result, path)
+    if value is None:
+        return _cell("–")
+    change = changes.get(path)
+    if change is not None and change["percent"]:
+        return _cell(f"{value:,.{digits}f}", note=f"{change['percent']:+.1f} %", worse=change["regression"])
+    return _cell(f"{value:,.{digits}f}", note=None if limit is None else f"{100 * value / limit:.0f} % of {limit:,}")
+
+
+def _plots(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    shown = [_boards_plot(results)]
+    stepped = [r for r in results if r["latency"]["steps"]]
+    if stepped:
+        shown.append(_memory_plot(stepped))
+        shown += _cost_plot(stepped)
+    return shown
+
+
+def _boards_plot(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from shoal.report import plots
+
+    ram = (("arena", "arena_bytes"), ("static", "static_bytes"), ("stack", "stack_total_bytes"))
+    panels: list[dict[str, Any]] = [
+        {"title": "RAM", "parts": _parts(results, "ram", ram), "texts": [_of_limit(r, "ram") for r in results]},
+        {"title": "Flash", "parts": _flash_parts(results), "texts": [_of_limit(r, "flash") for r in results]},
+    ]
+    for path, title, unit in (
+        ("latency.instructions", "Instructions of one inference", ""),
+        ("latency.milliseconds_estimated", "Time of one inference, estimated", " ms"),
+        ("latency.milliseconds", "Time of one inference, measured on a board", " ms"),
+    ):
+        values = [figure(r, path) for r in results]
+        if any(v is not None for v in values):
+            texts = [
+                "none" if v is None else f"{_short(v)}{unit}, {source(r)}" for v, r in zip(values, results, strict=True)
+            ]
+            panels.append({"title": title, "parts": [(None, values)], "texts": texts})
+    return {
+        "title": "Boards side by side",
+        "caption": "Shorter bars are better. Every figure says where it comes from.",
+        "svg": plots.boards([{"label": r["label"]} for r in results], panels),
+        "table": None,
+    }
+
+
+def _parts(
+    results: Sequence[Mapping[str, Any]], section: str, members: Sequence[tuple[str, str]]
+) -> list[tuple[str, list[float | None]]]:
+    return [(name, [figure(r, f"{section}.{member}") for r in results]) for name, member in members]
+
+
+def _flash_parts(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[float | None]]]:
+    parts = _parts(results, "flash", (("weights", "weights_bytes"), ("model's code", "code_bytes")))
+    rest = []
+    for r, weights, code in zip(results, parts[0][1], parts[1][1], strict=True):
+        total = figure(r, "flash.total_bytes")
+        rest.append(None if total is None else total - (weights or 0) - (code or 0))
+    return [*parts, ("harness", rest)]
+
+
+def _of_limit(result: Mapping[str, Any], section: str) -> str:
+    value, limit = figure(result, f"{section}.total_bytes"), result["limits"][f"{section}_bytes"]
+    if value is None:
+        return "none"
+    text = f"{value / 1000:,.1f} KB"
+    if limit is not None:
+        text += f" of {limit / 1000:,.0f} KB ({100 * value / limit:.0f} %)"
+    return text + (", predicted" if result["source"] == "model" else "")
+
+
+def _short(value: float) -> str:
+    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= unit:
+            return f"{value / unit:.2f}{name}"
+    return f"{value:.3g}"
+
+
+def _memory_plot(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from shoal.report import plots
+
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for r in results:
+        groups.setdefault(tuple(s["arena_bytes"] for s in r["latency"]["steps"]), []).append(r["label"])
+    longest = max(results, key=lambda r: len(r["latency"]["steps"]))
+    steps = step_names(longest)
+    series: list[dict[str, Any]] = [{"label": _list(labels), "bytes": list(used)} for used, labels in groups.items()]
+    most = max(map(max, groups))
+    return {
+        "title": "Memory over the steps",
+        "caption": f"Bytes of the arena in use while each step runs, scratch included; at most {most:,}.",
+        "svg": plots.memory(series, steps),
+        "table": {
+            "head": ["step", *(s["label"] for s in series)],
+            "lines": [
+                [name, *(f"{s['bytes'][i]:,}" if i < len(s["bytes"]) else "–" for s in series)]
+                for i, name in enumerate(steps)
+            ],
+        },
+    }
+
+
+def _list(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+
+
+def _cost_plot(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One plot for each set of steps: results whose steps differ have no axis in common."""
+    from shoal.report import plots
+
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for r in results:
+        if all(s["instructions"] is not None for s in r["latency"]["steps"]):
+            groups.setdefault(tuple(step_names(r)), []).append(r)
+    shown = []
+    for steps, members in groups.items():
+        panels = [
+            {
+                "title": f"{r['label']}, {source(r)}",
+                "unit": "instructions",
+                "values": [s["instructions"] for s in r["latency"]["steps"]],
+            }
+            for r in members
+        ]
+        shown.append(
+            {
+                "title": "Cost per step",
+                "caption": "Instructions of each step in one inference, and its share of the whole.",
+                "svg": plots.cost(panels, list(steps)),
+                "table": {
+                    "head": ["step", *(p["title"] for p in panels)],
+                    "lines": [[name, *(f"{p['values'][i]:,}" for p in panels)] for i, name in enumerate(steps)],
+                },
+            }
+        )
+    return shown
+
+
+def step_names(result: Mapping[str, Any]) -> list[str]:
+    """A step's index and what it runs."""
+    return [f"{s['index']} {'+'.join(map(str, s['operators']))}" for s in result["latency"]["steps"]]
