@@ -5,10 +5,6 @@
 
 #include "kernel.h"
 
-#if defined(__ARM_FEATURE_SAT)
-#include <arm_acle.h>
-#endif
-
 SHOAL_INLINE int32_t clamp(int32_t value, int32_t low, int32_t high) {
     value = value < low ? low : value;
     return value > high ? high : value;
@@ -17,7 +13,7 @@ SHOAL_INLINE int32_t clamp(int32_t value, int32_t low, int32_t high) {
 /* Compilers see the one instruction that does this only where both bounds are in sight, which a loop hides. */
 SHOAL_INLINE int8_t saturate_s8(int32_t value) {
 #if defined(__ARM_FEATURE_SAT)
-    return (int8_t)__ssat(value, 8);
+    return (int8_t)__builtin_arm_ssat(value, 8);
 #else
     return (int8_t)clamp(value, INT8_MIN, INT8_MAX);
 #endif
@@ -56,9 +52,15 @@ SHOAL_INLINE int32_t multiply_by_quantized_multiplier(int32_t x, int32_t multipl
  * value is negative. The sum's sign may stand for the value's: they differ only where the value is zero, and there the
  * result is the same. */
 SHOAL_INLINE int32_t requantize(int32_t sum, int32_t multiplier, int32_t halving, int32_t offset) {
+    int32_t addend = offset * (INT32_C(1) << halving) + (sum >> 31);
+#if defined(__ARM_FEATURE_DSP)
+    int32_t value;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(value) : "r"(sum * 2), "r"(multiplier), "r"(addend));
+    return value >> halving >> 1;
+#else
     int64_t product = (int64_t)(sum * 2) * multiplier;
-    int32_t high = (int32_t)((product + INT64_C(0x80000000)) >> 32);
-    return ((high + (sum >> 31)) + offset * (INT32_C(1) << halving)) >> halving >> 1;
+    return ((int32_t)((product + INT64_C(0x80000000)) >> 32) + addend) >> halving >> 1;
+#endif
 }
 
 #endif

@@ -83,3 +83,48 @@ def check_scales(operator: Operator, tensor: Tensor) -> None:
     assert tensor.quantization is not None
     if not all(0.0 < scale < float("inf") for scale in tensor.quantization.scale):
         raise BadInput("a scale that is not positive and finite", where=where(operator, tensor))
+
+
+def check_constant_weights(operator: Operator, weights: Tensor, axis: int, channels: int) -> None:
+    """Int8 weights known at generation, symmetric, quantized as a whole or per channel along `axis`."""
+    place = where(operator, weights)
+    if weights.data is None:
+        raise Unsupported("weights that are computed at run time", where=place, advice="make the weights constants")
+    if weights.dtype != "int8":
+        raise Unsupported(
+            f"{weights.dtype} weights where int8 is due",
+            where=place,
+            advice="quantize the whole model to int8 (post-training full integer quantization)",
+        )
+    quantization = weights.quantization
+    if quantization is None:
+        raise BadInput("weights without a scale", where=place, advice="quantize the model again")
+    if len(quantization.scale) not in (1, channels) or (quantization.per_channel and quantization.axis != axis):
+        raise BadInput(
+            f"{len(quantization.scale)} scales along dimension {quantization.axis}: one, or {channels} along dimension "
+            f"{axis}, are due",
+            where=place,
+        )
+
+
+def check_symmetric(operator: Operator, weights: Tensor) -> None:
+    assert weights.quantization is not None
+    if any(weights.quantization.zero_point):
+        raise Unsupported(
+            "weights whose zero point is not 0",
+            where=where(operator, weights),
+            advice="quantize weights symmetrically, as TFLite's int8 specification says",
+        )
+
+
+def check_bias(operator: Operator, bias: Tensor | None, channels: int) -> None:
+    """No bias, or an int32 constant for each output channel."""
+    if bias is None:
+        return
+    place = where(operator, bias)
+    if bias.data is None:
+        raise Unsupported("a bias that is computed at run time", where=place, advice="make the bias a constant")
+    if bias.dtype != "int32":
+        raise Unsupported(f"{bias.dtype} bias where int32 is due", where=place, advice="quantize activations to int8")
+    if bias.elements != channels:
+        raise BadInput(f"{bias.elements} elements where {channels} channels are due", where=place)

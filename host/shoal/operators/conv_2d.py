@@ -1,0 +1,221 @@
+"""CONV_2D: int8, per-tensor or per-channel weights, groups, every stride, dilation and padding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import BadInput
+from shoal.operators import checks
+from shoal.operators.activation import read_activation
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.requantization import Requantization, Sums, bind, multipliers, rescale, settle
+from shoal.operators.window import Window, read_window
+from shoal.tensors import Array, Tensor
+
+NAME = "conv_2d"
+
+#: output channels of a block of weights in conv_2d_s8.h
+BLOCK = 4
+
+_LITERAL = Kernel("conv_2d_s8", "conv_2d_s8")
+_SHARED = Kernel("conv_2d_s8", "conv_2d_s8", literal=False)
+
+
+@dataclass(frozen=True)
+class Attributes(Window):
+    """A window and the fused activation's name. Groups follow from the shapes: input channels / filter channels."""
+
+    activation: str
+
+
+def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
+    """From Conv2DOptions."""
+    inputs, weights = checks.operand(operator, tensors, 0), checks.operand(operator, tensors, 1)
+    checks.check_rank(operator, inputs, 4)
+    checks.check_rank(operator, weights, 4)
+    _, height, width, _ = inputs.shape
+    _, filter_h, filter_w, _ = weights.shape
+    window = read_window(options, operator, (height, width), (filter_h, filter_w))
+    return Attributes(**asdict(window), activation=read_activation(options.FusedActivationFunction(), operator))
+
+
+def check(operator: Operator, tensors: Tensors) -> None:
+    """Filters are [output channels, height, width, input channels / groups]."""
+    inputs, weights, bias, output = _tensors(operator, tensors)
+    for tensor in (inputs, weights, output):
+        checks.check_rank(operator, tensor, 4)
+    checks.check_int8(operator, inputs)
+    checks.check_int8(operator, output)
+    batches, height, width, input_c = inputs.shape
+    output_c, filter_h, filter_w, filter_c = weights.shape
+    checks.check_constant_weights(operator, weights, 0, output_c)
+    checks.check_symmetric(operator, weights)
+    checks.check_bias(operator, bias, output_c)
+    if min(weights.shape) < 1 or input_c % filter_c or output_c % (input_c // filter_c):
+        raise BadInput(
+            f"filters {list(weights.shape)} do not divide {input_c} input channels into groups",
+            where=checks.where(operator, weights),
+        )
+    size = operator.attributes.output_size((height, width), (filter_h, filter_w))
+    checks.check_shape(operator, output, (batches, *size, output_c))
+
+
+def macs(operator: Operator, tensors: Tensors) -> int:
+    _, weights, _, output = _tensors(operator, tensors)
+    return output.elements * math.prod(weights.shape[1:])
+
+
+def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+    """One matrix product per filter tap, in double, which holds every sum of int8 products."""
+    source, weights, bias, output = _tensors(operator, tensors)
+    window: Attributes = operator.attributes
+    assert weights.data is not None
+    output_c, filter_h, filter_w, filter_c = weights.shape
+    groups = source.shape[3] // filter_c
+    batches, height, width, _ = output.shape
+    padded = pad(window, inputs[0].astype(np.float64) - source.zero_point)
+    filters = weights.data.reshape(groups, output_c // groups, filter_h, filter_w, filter_c).astype(np.float64)
+    sums = np.zeros((groups, batches * height * width, output_c // groups))
+    for y in range(filter_h):
+        for x in range(filter_w):
+            tap = at_tap(window, padded, y, x, height, width).reshape(-1, groups, filter_c)
+            sums += tap.transpose(1, 0, 2) @ filters[:, :, y, x].transpose(0, 2, 1)
+    total = sums.transpose(1, 0, 2).reshape(output.shape).astype(np.int64)
+    if bias is not None and bias.data is not None:
+        total = total + bias.data.reshape(-1)
+    return [rescale(total, *multipliers(source, weights, output, output_c), window.activation, output)]
+
+
+def pad(window: Window, image: Array) -> Array:
+    """NHWC with the window's padding added as zeros."""
+    return np.pad(image, ((0, 0), (window.pad_top, window.pad_bottom), (window.pad_left, window.pad_right), (0, 0)))
+
+
+def at_tap(window: Window, padded: Array, y: int, x: int, height: int, width: int) -> Array:
+    """What tap (y, x) of the window reads for each of `height` × `width` outputs."""
+    top, left = y * window.dilation_h, x * window.dilation_w
+    bottom, right = top + (height - 1) * window.stride_h + 1, left + (width - 1) * window.stride_w + 1
+    return padded[:, top : bottom : window.stride_h, left : right : window.stride_w]
+
+
+def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    source, weights, bias, output = _tensors(operator, tensors)
+    assert weights.data is not None
+    output_c = weights.shape[0]
+    flat = weights.data.reshape(output_c, -1)
+    sums = bind(flat, None if bias is None else bias.data, source, *multipliers(source, weights, output, output_c))
+    sums, form = settle(sums, operator.attributes.activation, output)
+    return _portable(operator, source, weights, output, sums, form)
+
+
+def _portable(
+    operator: Operator, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> list[Call]:
+    groups = source.shape[3] // weights.shape[3]
+    shape = (
+        *_geometry(operator, source, weights, output),
+        ("general", int(form.general)),
+        ("clamped", int(form.clamped)),
+    )
+    packed = blocks(sums.weights, groups, BLOCK)
+    constants = (
+        Constant("weights", packed.reshape(-1, BLOCK, packed.shape[1]).transpose(0, 2, 1).reshape(-1), 1),
+        Constant("bias", blocks(sums.bias, groups, BLOCK)),
+        Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
+        Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
+        Constant("padding", np.full(source.shape[3] if _is_padded(operator) else 1, source.zero_point, np.int8), 1),
+    )
+    return [
+        Call(
+            kernel,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=shape,
+            parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+            constants=constants,
+            in_place=(overlap(dict(shape), 2, packed=False),),
+            instructions=macs(operator, {t.index: t for t in (source, weights, output)}) * 2,
+            code_bytes=1000,
+        )
+        for kernel in (_LITERAL, _SHARED)
+    ]
+
+
+def _geometry(operator: Operator, source: Tensor, weights: Tensor, output: Tensor) -> tuple[tuple[str, int], ...]:
+    """The shape members that describe the loops. Pixels of a 1×1 convolution without stride are one long row."""
+    window: Attributes = operator.attributes
+    batches, input_h, input_w, input_c = source.shape
+    _, output_h, output_w, output_c = output.shape
+    _, filter_h, filter_w, filter_c = weights.shape
+    if is_pointwise(operator, weights):
+        batches, input_h, output_h, input_w, output_w = 1, 1, 1, source.elements // input_c, output.elements // output_c
+    return (
+        ("batches", batches),
+        ("input_h", input_h),
+        ("input_w", input_w),
+        ("input_c", input_c),
+        ("output_h", output_h),
+        ("output_w", output_w),
+        ("output_c", output_c),
+        ("filter_h", filter_h),
+        ("filter_w", filter_w),
+        ("groups", input_c // filter_c),
+        ("stride_h", window.stride_h),
+        ("stride_w", window.stride_w),
+        ("dilation_h", window.dilation_h if filter_h > 1 else 1),
+        ("dilation_w", window.dilation_w if filter_w > 1 else 1),
+        ("pad_top", window.pad_top),
+        ("pad_left", window.pad_left),
+    )
+
+
+def is_pointwise(operator: Operator, weights: Tensor) -> bool:
+    window: Attributes = operator.attributes
+    return weights.shape[1:3] == (1, 1) and (window.stride_h, window.stride_w) == (1, 1) and not _is_padded(operator)
+
+
+def _is_padded(operator: Operator) -> bool:
+    window: Attributes = operator.attributes
+    return max(window.pad_top, window.pad_bottom, window.pad_left, window.pad_right) > 0
+
+
+def blocks(channels: Array, groups: int, block: int) -> Array:
+    """[channels, …] with each group's channels filled up with zeros to a multiple of `block`."""
+    grouped = channels.reshape(groups, -1, *channels.shape[1:])
+    missing = -grouped.shape[1] % block
+    filled = np.pad(grouped, ((0, 0), (0, missing), *((0, 0) for _ in channels.shape[1:])))
+    return np.ascontiguousarray(filled.reshape(-1, *channels.shape[1:]))
+
+
+def overlap(geometry: Mapping[str, int], pixels: int, packed: bool) -> int:
+    """In-place distance in bytes of kernels that walk the output in order, up to `pixels` of a row at once.
+
+    When a tile is stored, what was written so far must lie below the first input byte that is still to be read: by
+    later tiles, and by the tile itself unless it was `packed` beforehand."""
+    g = geometry
+    pitch = g["input_w"] * g["input_c"]
+    start = np.arange(g["output_w"])
+    stop = np.minimum(start + pixels, g["output_w"])
+    column = np.clip((stop if packed else start) * g["stride_w"] - g["pad_left"], 0, g["input_w"])
+    top = np.clip(np.arange(g["output_h"] + 1) * g["stride_h"] - g["pad_top"], 0, g["input_h"])
+    top[-1] = g["input_h"]
+    needed = np.minimum(top[:-1, None] * pitch + column * g["input_c"], top[1:, None] * pitch)
+    if packed:
+        needed[:, stop == g["output_w"]] = top[1:, None] * pitch
+    written = (np.arange(g["output_h"])[:, None] * g["output_w"] + stop) * g["output_c"]
+    grown = g["input_h"] * pitch - g["output_h"] * g["output_w"] * g["output_c"]
+    return int((needed - written).min()) + min(0, (g["batches"] - 1) * grown)
+
+
+def _tensors(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+    return (
+        checks.operand(operator, tensors, 0),
+        checks.operand(operator, tensors, 1),
+        checks.optional_operand(operator, tensors, 2),
+        checks.single_output(operator, tensors),
+    )
