@@ -139,7 +139,7 @@ def _portable(
             parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
             constants=constants,
             in_place=(overlap(dict(shape), 2, packed=False),),
-            instructions=macs(operator, {t.index: t for t in (source, weights, output)}) * 2,
+            instructions=2 * output.elements * math.prod(weights.shape[1:]),
             code_bytes=1000,
         )
         for kernel in (_LITERAL, _SHARED)
