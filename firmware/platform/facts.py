@@ -55,6 +55,11 @@ def include_folders(hal):
     return ["firmware", f"firmware/hal/{hal}", "model"]
 
 
+def model_flags(env, own_flags):
+    """The flags of all, but with the model's own instead of the harness's."""
+    return [flag for flag in env["CCFLAGS"] if flag not in HARNESS_FLAGS] + own_flags
+
+
 def is_model(project, node):
     return project / "model" in Path(node.srcnode().get_abspath()).parents
 

@@ -16,7 +16,7 @@ import facts  # noqa: E402 - lies in the platform's folder
 
 board = env.GetProjectOption("custom_shoal_board")
 own = json.loads((Path(env.subst("$PROJECT_DIR")) / "boards" / f"{board}.json").read_text())["shoal"]
-model_flags = shlex.split(env.GetProjectOption("custom_model_flags", "-O3"))
+own_flags = shlex.split(env.GetProjectOption("custom_model_flags", "-O3"))
 
 env.Append(
     CPPDEFINES=facts.definitions(env, board, own),
@@ -28,7 +28,7 @@ env.Append(
 def model_object(env, node):
     if not facts.is_model(project, node):
         return node
-    return env.Object(node, CCFLAGS=[*env["CCFLAGS"], *model_flags], CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
+    return env.Object(node, CCFLAGS=facts.model_flags(env, own_flags), CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
 
 
 env.AddBuildMiddleware(model_object)

@@ -1,6 +1,7 @@
 """Builds a generated folder for one board: firmware, its image, and the two programs whose difference is the model's
 size. SCons runs this inside `pio run`."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ prefix = own["toolchain"]
 native = own["hal"] == "host"
 machine = own.get("machine_flags", [])
 project = Path(env.subst("$PROJECT_SRC_DIR"))
-model_flags = shlex.split(env.GetProjectOption("custom_model_flags", "-O3"))
+own_flags = shlex.split(env.GetProjectOption("custom_model_flags", "-O3"))
 
 env.Replace(
     AR=f"{prefix}gcc-ar",
@@ -77,7 +78,7 @@ def model_object(env, node):
     """Compiles what lies under model/ with the model's own flags."""
     if not facts.is_model(project, node):
         return node
-    return env.Object(node, CCFLAGS=[*env["CCFLAGS"], *model_flags], CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
+    return env.Object(node, CCFLAGS=facts.model_flags(env, own_flags), CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
 
 
 env.AddBuildMiddleware(model_object)
@@ -98,6 +99,9 @@ def size_program(name):
     )
 
 
+flags = [flag for flag in [*env["CFLAGS"], *facts.model_flags(env, own_flags)] if "$PROJECT" not in flag]
+Path(env.subst("$BUILD_DIR"), "flags.json").write_text(json.dumps(flags))
+
 sizes = [size_program(name) for name in ("size_with", "size_without")]
 everything = [elf, images, sizes]
 for image in images:
@@ -116,9 +120,17 @@ protocol = env.subst("$UPLOAD_PROTOCOL") or flasher.get("kind", "none")
 settings = flasher.get("settings", {})
 env.Replace(UPLOAD_PROTOCOL=protocol)
 if protocol == "openocd":
+    # which probe, where several are plugged in: the upload port is its serial number
+    probe = ["-c", '"adapter serial $UPLOAD_PORT"'] if env.subst("$UPLOAD_PORT") else []
     env.Replace(
         UPLOADER="openocd",
-        UPLOADERFLAGS=["-f", f"interface/{settings['interface']}.cfg", "-f", f"target/{settings['target']}.cfg"],
+        UPLOADERFLAGS=[
+            "-f",
+            f"interface/{settings['interface']}.cfg",
+            *probe,
+            "-f",
+            f"target/{settings['target']}.cfg",
+        ],
         UPLOADCMD='$UPLOADER $UPLOADERFLAGS -c "program {$SOURCE} verify reset exit"',
     )
     upload = elf, [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
