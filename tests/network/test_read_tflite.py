@@ -149,7 +149,7 @@ def int16_activations(b: ModelBuilder) -> bytes:
         (two_subgraphs, "2 subgraphs: export the model without control flow"),
         (float_model, "operator 0 fully_connected: a float model: quantize it to full int8"),
         (dynamic_range, "its weights are int8 but it computes in float32: quantize it to full int8"),
-        (int16_activations, "activations are int16"),
+        (int16_activations, "operator 0 add: computes in int16: quantize it"),
         (lambda b: relu_add(b, dtype="float16", scale=None), "tensor 0 'tensor_0': float16 is not supported"),
         (lambda b: relu_add(b, variable=True), "keeps state between runs"),
     ],

@@ -75,20 +75,20 @@ def test_every_value_is_the_oracles(seed: int) -> None:
         assert np.array_equal(value, judge.tensor(index)), index
 
 
-def padded_convolution(pad: list[list[int]], *, scale: float = 0.5, kernel: int = 3, kind: str = "CONV_2D") -> Graph:
-    """PAD, then a VALID convolution over it; `scale` is the PAD's output's where the input's is 0.5."""
+def padded_convolution(pad: list[list[int]], kind: str = "CONV_2D") -> Graph:
+    """PAD, then a VALID 3×3 convolution over it."""
     b = ModelBuilder()
     x = b.tensor((1, 6, 6, 2), scale=0.5, zero_point=-7)
     shape = tuple(n + before + after for n, (before, after) in zip((1, 6, 6, 2), pad, strict=True))
-    padded = b.tensor(shape, scale=scale, zero_point=-7)
+    padded = b.tensor(shape, scale=0.5, zero_point=-7)
     b.operator("PAD", [x, b.tensor(data=np.array(pad, np.int32))], [padded])
     rng = np.random.default_rng(1)
     channels = shape[3]
-    w_shape, axis = ((4, kernel, kernel, channels), 0) if kind == "CONV_2D" else ((1, kernel, kernel, channels), 3)
+    w_shape, axis = ((4, 3, 3, channels), 0) if kind == "CONV_2D" else ((1, 3, 3, channels), 3)
     outputs = w_shape[axis]
     w = b.tensor(data=rng.integers(-127, 128, w_shape).astype(np.int8), scale=[0.01] * outputs, axis=axis)
-    bias = b.tensor(data=np.arange(outputs, dtype=np.int32), scale=[0.01 * scale] * outputs)
-    y = b.tensor((shape[0], shape[1] - kernel + 1, shape[2] - kernel + 1, outputs), scale=0.3, zero_point=4)
+    bias = b.tensor(data=np.arange(outputs, dtype=np.int32), scale=[0.005] * outputs)
+    y = b.tensor((shape[0], shape[1] - 2, shape[2] - 2, outputs), scale=0.3, zero_point=4)
     b.operator(kind, [padded, w, bias], [y], padding="VALID")
     return parse(b.build(inputs=[x], outputs=[y]), "net", "f")
 
@@ -101,7 +101,7 @@ def test_padding_is_folded_into_the_window(kind: str) -> None:
     graph = padded_convolution([NOTHING, [0, 1], [2, 1], NOTHING], kind=kind)
     folded = simplify(graph)
     assert kinds(folded) == [kind.lower()]
-    window = folded.operators[0].attributes.window
+    window = folded.operators[0].attributes
     assert (window.pad_top, window.pad_bottom, window.pad_left, window.pad_right) == (0, 1, 2, 1)
     assert folded.operators[0].sources == (0, 1)
     x = np.random.default_rng(2).integers(-128, 128, (1, 6, 6, 2)).astype(np.int8)
@@ -109,15 +109,14 @@ def test_padding_is_folded_into_the_window(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "graph",
+    "pad",
     [
-        padded_convolution([NOTHING, [1, 1], [1, 1], [0, 1]]),  # channels
-        padded_convolution([NOTHING, [3, 0], NOTHING, NOTHING]),  # a window that would not touch the input
-        padded_convolution([NOTHING, [1, 1], [1, 1], NOTHING], scale=0.25),  # reads the same bytes as other numbers
+        [NOTHING, [1, 1], [1, 1], [0, 1]],  # channels
+        [NOTHING, [3, 0], NOTHING, NOTHING],  # a window that would not touch the input
     ],
 )
-def test_padding_that_is_not_the_windows_stays(graph: Graph) -> None:
-    assert kinds(simplify(graph)) == ["pad", "conv_2d"]
+def test_padding_that_is_not_the_windows_stays(pad: list[list[int]]) -> None:
+    assert kinds(simplify(padded_convolution(pad))) == ["pad", "conv_2d"]
 
 
 def chain(*steps: tuple[str, dict[str, object]], outputs: tuple[int, ...] = (-1,)) -> Graph:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +17,7 @@ import tflite
 from shoal.errors import BadInput, ShoalError, Unsupported
 from shoal.network.graph import Graph
 from shoal.network.labels import printable, read_labels
+from shoal.network.unsupported import QUANTIZE, refuse_operators, refuse_unquantized
 from shoal.network.verify import verify
 from shoal.operators import NAMES, kind
 from shoal.operators.base import Operator
@@ -30,11 +31,6 @@ _MOST_DIMENSIONS = 8
 _MOST_NAME = 1000
 
 _AGAIN = "export or download it again"
-_QUANTIZE = (
-    "quantize it to full int8: optimizations = [tf.lite.Optimize.DEFAULT], a representative_dataset and "
-    "target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]"
-)
-
 _DTYPES = {
     tflite.TensorType.FLOAT32: "float32",
     tflite.TensorType.INT8: "int8",
@@ -80,26 +76,6 @@ _INPUTS = {
     "reshape": (1, 2),
     "softmax": (1, 1),
 }
-
-#: operators that only move or convert values: they do not tell what a model computes in
-_CONVERSIONS = {"dequantize", "quantize", "reshape"}
-
-_HINTS = (
-    (
-        {"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"},
-        "state kept between runs: export the model that takes its whole window at once (not streaming)",
-    ),
-    (
-        {"LSTM", "SVDF", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"}
-        | {"BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN"},
-        "recurrent layers: replace them by convolutions over time",
-    ),
-    (
-        {"RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"},
-        "put the activation right behind a convolution, fully connected layer or ADD: the converter then fuses it",
-    ),
-    ({"CUSTOM"}, "convert without custom operators (allow_custom_ops = False)"),
-)
 
 
 def read(path: Path) -> Graph:
@@ -161,7 +137,7 @@ class _Reader:
         inputs = self.ends(subgraph, "Inputs", tensors)
         outputs = self.ends(subgraph, "Outputs", tensors)
         self.check_order(operators, inputs, outputs, tensors)
-        self.refuse_unquantized(operators, tensors)
+        refuse_unquantized(operators, tensors, self.where)
         operators = [self.understood(subgraph.Operators(o.index), o, tensors) for o in operators]
         used = {*inputs, *outputs, *(t for o in operators for t in (*o.inputs, *o.outputs) if t is not None)}
         return Graph(
@@ -195,15 +171,9 @@ class _Reader:
     def refuse_unsupported(self, subgraph: Any, names: list[str]) -> None:
         """Names every operator that shoal lacks, with its output tensor."""
         lacking = [i for i, n in enumerate(names) if n.lower() not in NAMES]
-        if not lacking:
-            return
-        listed = "; ".join(self.describe(subgraph, i, names[i]) for i in lacking)
-        kinds = {names[i] for i in lacking}
-        hints = [hint for hinted, hint in _HINTS if kinds & hinted]
-        if kinds - set[str]().union(*(hinted for hinted, _ in _HINTS)):
-            hints.append("rebuild the model from what shoal runs: " + ", ".join(n.upper() for n in NAMES))
-        count = f"{len(lacking)} operators are" if len(lacking) > 1 else "1 operator is"
-        raise Unsupported(f"{count} not supported: {listed}", where=self.where, advice="; ".join(hints))
+        if lacking:
+            listed = [self.describe(subgraph, i, names[i]) for i in lacking]
+            refuse_operators(listed, {names[i] for i in lacking}, self.where)
 
     def describe(self, subgraph: Any, index: int, name: str) -> str:
         operator = subgraph.Operators(index)
@@ -235,7 +205,7 @@ class _Reader:
             known = _DTYPE_NAMES.get(raw.Type())
             if known is None:
                 self.bad(f"type {raw.Type()} is unknown", at)
-            raise Unsupported(f"{known} is not supported", where=where, advice=_QUANTIZE)
+            raise Unsupported(f"{known} is not supported", where=where, advice=QUANTIZE)
         if raw.Sparsity() is not None:
             raise Unsupported("sparse weights are not supported", where=where, advice="export it with dense weights")
         if raw.IsVariable():
@@ -354,31 +324,6 @@ class _Reader:
         for tensor in outputs:
             if tensor not in written or tensor in inputs:
                 self.bad(f"no operator writes output {tensors[tensor].name!r}")
-
-    def refuse_unquantized(self, operators: list[Operator], tensors: list[Tensor]) -> None:
-        """One plain word for a model that computes in anything but int8."""
-        for o, activations in self.computing(operators, tensors):
-            dtypes = {t.dtype for t in activations}
-            if dtypes == {"int8"}:
-                continue
-            weights = [tensors[i].dtype for i in o.inputs[1:2] if i is not None and tensors[i].data is not None]
-            if "float32" in dtypes:
-                kept = "its weights are int8 but it computes in float32" if weights == ["int8"] else "a float model"
-            elif "int16" in dtypes:
-                kept = "activations are int16"
-            elif "uint8" in dtypes:
-                kept = "activations are uint8"
-            else:
-                kept = f"computes in {', '.join(sorted(dtypes))}"
-            raise Unsupported(kept, where=f"{self.where}, operator {o.index} {o.kind}", advice=_QUANTIZE)
-
-    @staticmethod
-    def computing(operators: list[Operator], tensors: list[Tensor]) -> Iterator[tuple[Operator, list[Tensor]]]:
-        """Operators that compute, with the tensors that they compute on."""
-        for o in operators:
-            if o.kind not in _CONVERSIONS:
-                both = o.kind in ("add", "mul")
-                yield o, [tensors[i] for i in (*o.inputs[: 2 if both else 1], *o.outputs) if i is not None]
 
     def understood(self, raw: Any, operator: Operator, tensors: list[Tensor]) -> Operator:
         """The operator with its attributes, checked by its own file."""

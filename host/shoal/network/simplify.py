@@ -13,7 +13,7 @@ from shoal.network.execute import run
 from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Operator
-from shoal.operators.window import extent
+from shoal.operators.window import Window, extent
 
 #: a constant that is computed here goes to flash: larger ones stay operators
 _MOST_CONSTANT_BYTES = 1 << 16
@@ -164,13 +164,13 @@ def _folded(graph: Graph, pad: Operator, convolution: Operator) -> Operator | No
     batch, (top, bottom), (left, right), channels = amounts.data.tolist()
     if batch != [0, 0] or channels != [0, 0]:
         return None
-    window = convolution.attributes.window
+    own: Window = convolution.attributes
     window = replace(
-        window,
-        pad_top=window.pad_top + top,
-        pad_bottom=window.pad_bottom + bottom,
-        pad_left=window.pad_left + left,
-        pad_right=window.pad_right + right,
+        own,
+        pad_top=own.pad_top + top,
+        pad_bottom=own.pad_bottom + bottom,
+        pad_left=own.pad_left + left,
+        pad_right=own.pad_right + right,
     )
     height, width = extent(weights.shape[1], window.dilation_h), extent(weights.shape[2], window.dilation_w)
     if max(window.pad_top, window.pad_bottom) >= height or max(window.pad_left, window.pad_right) >= width:
@@ -178,7 +178,7 @@ def _folded(graph: Graph, pad: Operator, convolution: Operator) -> Operator | No
     folded = replace(
         convolution,
         inputs=(x.index, *convolution.inputs[1:]),
-        attributes=replace(convolution.attributes, window=window),
+        attributes=window,
         sources=(*pad.sources, *convolution.sources),
     )
     return folded if _valid(folded, graph) else None
