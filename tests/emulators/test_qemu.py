@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import pytest
-from tiny_images import MACHINES, Machine, cortex_m
+from tiny_images import MACHINES, Machine, ask, cortex_m, ready
 
 from shoal.errors import BadInput, NodeError, ToolError
 from shoal.link.emulators import qemu
-from shoal.link.emulators.process import Emulator
 
-_TIMEOUT = 20.0
 NETDUINO = MACHINES[0]
-
-
-def ready(emulator: Emulator) -> None:
-    """Waits until the firmware listens."""
-    answer = b""
-    for _ in range(200):
-        emulator.write(b"\xff")
-        answer += emulator.read(0.1)
-        if answer:
-            break
-    while more := emulator.read(0.2):
-        answer += more
-    assert answer[:4] == b"\xef\xbe\xed\xfe"
-
-
-def ask(emulator: Emulator, byte: int) -> int:
-    """Sends one byte; the uint32 that comes back."""
-    emulator.write(bytes([byte]))
-    answer = b""
-    while len(answer) < 4:
-        more = emulator.read(_TIMEOUT)
-        assert more, "no answer"
-        answer += more
-    return int(struct.unpack("<I", answer)[0])
 
 
 @pytest.fixture(params=MACHINES, ids=lambda m: m.name)
@@ -139,7 +112,7 @@ def test_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_names_what_is_missing(tmp_path: Path) -> None:
     elf = cortex_m(NETDUINO, tmp_path)
     with pytest.raises(ToolError, match="apt install"):
-        qemu.start(elf, {"machine": NETDUINO.name, "program": "qemu-system-none"})
+        qemu.start(elf, {"machine": NETDUINO.name, "binary": "qemu-system-none"})
     with pytest.raises(NodeError, match="unsupported machine"):
         qemu.start(elf, {"machine": "no-such-board"})
     with pytest.raises(BadInput, match="no function other_run"):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from shoal.link.emulators.process import Emulator
+
+_TIMEOUT = 20.0
 _HERE = Path(__file__).parent
 
 
@@ -61,3 +65,74 @@ def cortex_m(machine: Machine, folder: Path) -> Path:
     command = ["arm-none-eabi-gcc", *flags, "-T", str(script), str(_HERE / "tiny_cortex_m.c"), "-o", str(elf)]
     subprocess.run(command, check=True)
     return elf
+
+
+_RISCV_SCRIPT = """
+ENTRY(_entry)
+SECTIONS {{
+  .entry {flash:#x} : {{ KEEP(*(.text.entry)) }}
+  .text : {{ *(.text .text.start_c) }}
+  .text.link : {{ *(.text.link) }}
+  .rodata : {{ *(.rodata*) *(.srodata*) }}
+  .bss {ram:#x} (NOLOAD) : {{ *(.bss*) *(.sbss*) *(COMMON) }}
+  stack_top = {ram:#x} + 0x8000;
+}}
+"""
+
+
+def riscv(folder: Path, name: str, flash: int, ram: int, define: str) -> Path:
+    """tiny_riscv.c; its flash image lies beside the ELF file, with the suffix .bin."""
+    needs("riscv64-unknown-elf-gcc")
+    script = folder / f"{name}.ld"
+    script.write_text(_RISCV_SCRIPT.format(flash=flash, ram=ram))
+    elf = folder / f"{name}.elf"
+    flags = ["-march=rv32imc", "-misa-spec=2.2", "-mabi=ilp32", "-mno-relax", "-O2", "-ffreestanding", "-nostdlib"]
+    command = [
+        "riscv64-unknown-elf-gcc",
+        *flags,
+        "-Wall",
+        f"-D{define}",
+        "-T",
+        str(script),
+        str(_HERE / "tiny_riscv.c"),
+    ]
+    subprocess.run([*command, "-o", str(elf)], check=True)
+    subprocess.run(["riscv64-unknown-elf-objcopy", "-O", "binary", elf, elf.with_suffix(".bin")], check=True)
+    return elf
+
+
+def esp32c3(folder: Path, uart: int = 0x60000000) -> Path:
+    return riscv(folder, f"esp32c3-{uart:x}", 0x42000000, 0x3FC80000, f"UART={uart:#x}")
+
+
+def virt(folder: Path) -> Path:
+    """For qemu-system-riscv32 -M virt."""
+    return riscv(folder, "virt", 0x80000000, 0x80100000, "VIRT")
+
+
+def ready(emulator: Emulator) -> None:
+    """Waits until the firmware listens."""
+    answer = b""
+    for _ in range(200):
+        emulator.write(b"\xff")
+        answer += emulator.read(0.1)
+        if answer:
+            break
+    while more := emulator.read(0.2):
+        answer += more
+    assert answer[:4] == b"\xef\xbe\xed\xfe"
+
+
+def ask(emulator: Emulator, byte: int) -> int:
+    """Sends one byte; the uint32 that comes back."""
+    return ask_words(emulator, byte, 1)[0]
+
+
+def ask_words(emulator: Emulator, byte: int, words: int) -> tuple[int, ...]:
+    emulator.write(bytes([byte]))
+    answer = b""
+    while len(answer) < 4 * words:
+        more = emulator.read(_TIMEOUT)
+        assert more, "no answer"
+        answer += more
+    return struct.unpack(f"<{words}I", answer)

@@ -98,7 +98,12 @@ class Emulator:
         self._folder = folder
         with (folder / "stderr").open("wb") as words:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                start_new_session=True,
+                env=_environment(),
             )
         self._process = process
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -144,6 +149,12 @@ class Emulator:
         # what QEMU itself says starts with its name; a dump of all registers may follow
         spoken = [line for line in lines if line.startswith("qemu")] or lines[-3:]
         return f": {' / '.join(spoken)[-400:]}" if spoken else ""
+
+
+def _environment() -> dict[str, str]:
+    """This process's, from which an emulator written in Python finds this very package."""
+    ours = str(Path(__file__).parents[3])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))}
 
 
 def package(program: str) -> str:

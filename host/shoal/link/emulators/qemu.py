@@ -1,6 +1,6 @@
 """Boards that QEMU emulates.
 
-Settings of a board file's emulator: `machine` (QEMU's name of the board), `program` (default qemu-system-arm),
+Settings of a board file's emulator: `machine` (QEMU's name of the board), `binary` (default qemu-system-arm),
 `options` (further arguments)."""
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def start(
 ) -> Emulator:
     """Boots `elf`; counts the calls of the functions `count`, with `blocks` by the block. Raises ToolError where QEMU
     is missing or too old, NodeError where it does not start."""
-    program = str(settings.get("program", "qemu-system-arm"))
+    program = str(settings.get("binary", "qemu-system-arm"))
     machine = ["-M", str(settings["machine"]), "-kernel", str(elf), *map(str, settings.get("options", ()))]
     counted = marks(elf, count) if count else None
     plugin = _plugin(program) if counted else None
