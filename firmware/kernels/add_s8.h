@@ -1,0 +1,100 @@
+/* ADD in int8: one operand's summands come from a table, the other's, which has the larger scale, from a shift.
+ *
+ * Sums are held four times as large, so that the high word of sum * multiplier still has the bit that decides the first
+ * of the two roundings; that rounding, the second one and the output's zero point are one constant. */
+#ifndef SHOAL_ADD_S8_H
+#define SHOAL_ADD_S8_H
+
+#include "broadcast.h"
+#include "fixed_point.h"
+#include "kernel.h"
+
+/* `a` is the operand of the larger scale. `constant_first`: a is the constant, where there is one; `is_signed`:
+ * negative sums round differently and are not clamped away; `is_clamped`: the activation keeps less than int8. */
+typedef struct {
+    BROADCAST_SHAPE
+    int32_t constant_first;
+    int32_t shift;
+    int32_t is_signed;
+    int32_t is_clamped;
+} add_s8_shape;
+
+typedef add_s8_shape add_s8_constant_shape;
+
+/* `count` elements make a run; `table`: by b's byte, its summand less a's zero point. */
+typedef struct {
+    uint32_t input_0; /* a */
+    uint32_t input_1; /* b */
+    uint32_t output;
+    int32_t count;
+    int32_t multiplier;
+    int32_t rounding;
+    int32_t low;
+    int32_t high;
+    const int32_t *table;
+} add_s8_args;
+
+/* The same with one operand in flash. */
+typedef struct {
+    uint32_t input;
+    uint32_t output;
+    int32_t count;
+    int32_t multiplier;
+    int32_t rounding;
+    int32_t low;
+    int32_t high;
+    const int8_t *operand;
+    const int32_t *table;
+} add_s8_constant_args;
+
+/* One run: `count` sums of a and b, each of which advances by its step. The output may be either of them. */
+SHOAL_INLINE void add_s8_run(const int8_t *a, const int8_t *b, int8_t *output, const add_s8_args *args,
+                             const add_s8_shape *shape) {
+    const int32_t *table = args->table;
+    const int32_t count = args->count;
+    const int32_t multiplier = args->multiplier;
+    const int32_t rounding = args->rounding;
+    const int32_t low = args->low;
+    const int32_t high = args->high;
+    const int32_t first_a = a[0] * (1 << 21);
+    const int32_t first_b = table[(uint8_t)b[0]];
+    SHOAL_UNROLL(4)
+    for (int32_t i = 0; i < count; ++i) {
+        int32_t sum = shape->a_step ? a[i] * (1 << 21) : first_a;
+        sum += shape->b_step ? table[(uint8_t)b[i]] : first_b;
+        int32_t value = (int32_t)(((int64_t)sum * multiplier) >> 32) + rounding;
+        value += shape->is_signed ? (sum >> 31) * 2 : 0;
+        value >>= shape->shift;
+        output[i] = shape->is_clamped ? (int8_t)clamp(value, low, high) : saturate_s8(value);
+    }
+}
+
+SHOAL_INLINE void add_s8_runs(const int8_t *a, const int8_t *b, int8_t *output, const add_s8_args *args,
+                              const add_s8_shape *shape) {
+    FOR_EACH_RUN(shape, index_a, index_b) {
+        add_s8_run(a + index_a, b + index_b, output, args, shape);
+        output += args->count;
+    }
+}
+
+SHOAL_INLINE void add_s8(uint8_t *arena, const add_s8_args *args, const add_s8_shape *shape) {
+    const int8_t *a = (const int8_t *)(arena + args->input_0);
+    const int8_t *b = (const int8_t *)(arena + args->input_1);
+    add_s8_runs(a, b, (int8_t *)(arena + args->output), args, shape);
+}
+
+SHOAL_INLINE void add_s8_constant(uint8_t *arena, const add_s8_constant_args *args,
+                                  const add_s8_constant_shape *shape) {
+    const int8_t *input = (const int8_t *)(arena + args->input);
+    const int8_t *a = shape->constant_first ? args->operand : input;
+    const int8_t *b = shape->constant_first ? input : args->operand;
+    const add_s8_args whole = {.count = args->count,
+                               .multiplier = args->multiplier,
+                               .rounding = args->rounding,
+                               .low = args->low,
+                               .high = args->high,
+                               .table = args->table};
+    add_s8_runs(a, b, (int8_t *)(arena + args->output), &whole, shape);
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* ADD in int8 as it is defined: each operand rescaled to twice the larger input scale in 20 more bits, then their sum.
+ * No table, any scales. */
+#ifndef SHOAL_ADD_S8_PLAIN_H
+#define SHOAL_ADD_S8_PLAIN_H
+
+#include "broadcast.h"
+#include "fixed_point.h"
+#include "kernel.h"
+
+/* `a` is the operand of the larger scale; `constant_first`: it is the constant, where there is one. */
+typedef struct {
+    BROADCAST_SHAPE
+    int32_t constant_first;
+} add_s8_plain_shape;
+
+typedef add_s8_plain_shape add_s8_plain_constant_shape;
+
+/* `count` elements make a run; shifts are TFLite's. */
+typedef struct {
+    uint32_t input_0; /* a */
+    uint32_t input_1; /* b */
+    uint32_t output;
+    int32_t count;
+    int32_t zero_point_a;
+    int32_t zero_point_b;
+    int32_t multiplier_b;
+    int32_t shift_b;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t zero_point;
+    int32_t low;
+    int32_t high;
+} add_s8_plain_args;
+
+/* The same with one operand in flash. */
+typedef struct {
+    uint32_t input;
+    uint32_t output;
+    int32_t count;
+    int32_t zero_point_a;
+    int32_t zero_point_b;
+    int32_t multiplier_b;
+    int32_t shift_b;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t zero_point;
+    int32_t low;
+    int32_t high;
+    const int8_t *operand;
+} add_s8_plain_constant_args;
+
+SHOAL_INLINE void add_s8_plain_runs(const int8_t *a, const int8_t *b, int8_t *output, const add_s8_plain_args *args,
+                                    const add_s8_plain_shape *shape) {
+    FOR_EACH_RUN(shape, index_a, index_b) {
+        for (int32_t i = 0; i < args->count; ++i) {
+            int32_t sum = (a[index_a + i * shape->a_step] - args->zero_point_a) * (1 << 19);
+            int32_t shifted = (b[index_b + i * shape->b_step] - args->zero_point_b) * (1 << 20);
+            sum += multiply_by_quantized_multiplier(shifted, args->multiplier_b, args->shift_b);
+            sum = multiply_by_quantized_multiplier(sum, args->multiplier, args->shift) + args->zero_point;
+            *output++ = (int8_t)clamp(sum, args->low, args->high);
+        }
+    }
+}
+
+SHOAL_INLINE void add_s8_plain(uint8_t *arena, const add_s8_plain_args *args, const add_s8_plain_shape *shape) {
+    const int8_t *a = (const int8_t *)(arena + args->input_0);
+    const int8_t *b = (const int8_t *)(arena + args->input_1);
+    add_s8_plain_runs(a, b, (int8_t *)(arena + args->output), args, shape);
+}
+
+SHOAL_INLINE void add_s8_plain_constant(uint8_t *arena, const add_s8_plain_constant_args *args,
+                                        const add_s8_plain_constant_shape *shape) {
+    const int8_t *input = (const int8_t *)(arena + args->input);
+    const int8_t *a = shape->constant_first ? args->operand : input;
+    const int8_t *b = shape->constant_first ? input : args->operand;
+    const add_s8_plain_args whole = {.count = args->count,
+                                     .zero_point_a = args->zero_point_a,
+                                     .zero_point_b = args->zero_point_b,
+                                     .multiplier_b = args->multiplier_b,
+                                     .shift_b = args->shift_b,
+                                     .multiplier = args->multiplier,
+                                     .shift = args->shift,
+                                     .zero_point = args->zero_point,
+                                     .low = args->low,
+                                     .high = args->high};
+    add_s8_plain_runs(a, b, (int8_t *)(arena + args->output), &whole, shape);
+}
+
+#endif

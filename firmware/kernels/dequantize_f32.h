@@ -1,0 +1,31 @@
+/* DEQUANTIZE from int8 or uint8 to float32, by multiplication. */
+#ifndef SHOAL_DEQUANTIZE_F32_H
+#define SHOAL_DEQUANTIZE_F32_H
+
+#include "kernel.h"
+
+/* `offset` is 0 for int8 and 128 for uint8. */
+typedef struct {
+    int32_t count;
+    int32_t offset;
+} dequantize_f32_shape;
+
+typedef struct {
+    uint32_t input;
+    uint32_t output;
+    float scale;
+    int32_t zero_point;
+} dequantize_f32_args;
+
+SHOAL_INLINE void dequantize_f32(uint8_t *arena, const dequantize_f32_args *args, const dequantize_f32_shape *shape) {
+    const uint8_t *input = arena + args->input;
+    uint8_t *output = arena + args->output;
+    for (int32_t i = 0; i < shape->count; ++i) {
+        /* uint8 value - 128 and int8 value have bytes that differ in their top bit alone. */
+        const int32_t value = (int8_t)(input[i] ^ shape->offset) + shape->offset - args->zero_point;
+        const float real = args->scale * (float)value;
+        memcpy(output + 4 * i, &real, sizeof real);
+    }
+}
+
+#endif

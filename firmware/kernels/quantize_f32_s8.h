@@ -1,0 +1,41 @@
+/* QUANTIZE from float32 to int8, by division: the quotient rounded half away from zero. Quotients that no int8 holds
+ * saturate, and what is not a number becomes the zero point. */
+#ifndef SHOAL_QUANTIZE_F32_S8_H
+#define SHOAL_QUANTIZE_F32_S8_H
+
+#include "fixed_point.h"
+#include "kernel.h"
+
+typedef struct {
+    int32_t count;
+} quantize_f32_s8_shape;
+
+typedef struct {
+    uint32_t input;
+    uint32_t output;
+    float scale;
+    int32_t zero_point;
+} quantize_f32_s8_args;
+
+SHOAL_INLINE void quantize_f32_s8(uint8_t *arena, const quantize_f32_s8_args *args,
+                                  const quantize_f32_s8_shape *shape) {
+    const uint8_t *input = arena + args->input;
+    int8_t *output = (int8_t *)(arena + args->output);
+    for (int32_t i = 0; i < shape->count; ++i) {
+        float value;
+        memcpy(&value, input + 4 * i, sizeof value);
+        /* Twice the quotient is exact and its whole part has the bit that rounds. */
+        float doubled = value / args->scale * 2.0F;
+        int32_t whole = 0;
+        if (doubled >= 1024.0F) {
+            whole = 1024;
+        } else if (doubled <= -1024.0F) {
+            whole = -1024;
+        } else if (doubled == doubled) {
+            whole = (int32_t)doubled;
+        }
+        output[i] = saturate_s8(((whole + 1 + (whole >> 31)) >> 1) + args->zero_point);
+    }
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SOFTMAX in int8 along the last axis: exponentials of the distances to the largest input come from a table, in Q0.31;
+ * beyond its end they are too small to matter. */
+#ifndef SHOAL_SOFTMAX_S8_H
+#define SHOAL_SOFTMAX_S8_H
+
+#include "fixed_point.h"
+#include "kernel.h"
+
+typedef struct {
+    int32_t rows;
+    int32_t depth;
+    int32_t table_length;
+} softmax_s8_shape;
+
+typedef struct {
+    uint32_t input;
+    uint32_t output;
+    const int32_t *table;
+} softmax_s8_args;
+
+/* x * 4, saturated. */
+SHOAL_INLINE int32_t softmax_s8_times_four(int32_t x) {
+    return clamp(x, INT32_MIN / 4, INT32_MAX / 4) * 4;
+}
+
+/* 1 / (1 + x) in Q0.31 for x in [0, 1), Q0.31: three Newton-Raphson steps in Q2.29 from 48/17 - 32/17 * half, where
+ * half is (1 + x) / 2. */
+SHOAL_INLINE int32_t softmax_s8_reciprocal(int32_t x) {
+    const int32_t half = (int32_t)(((uint32_t)x + UINT32_C(0x80000000)) >> 1);
+    int32_t y = 1515870810 + saturating_rounding_doubling_high_mul(half, -1010580540);
+    for (int32_t i = 0; i < 3; ++i) {
+        int32_t error = (INT32_C(1) << 29) - saturating_rounding_doubling_high_mul(half, y);
+        y += softmax_s8_times_four(saturating_rounding_doubling_high_mul(y, error));
+    }
+    return clamp(y, INT32_MIN / 2, INT32_MAX / 2) * 2;
+}
+
+SHOAL_INLINE void softmax_s8_row(const int8_t *input, int8_t *output, const softmax_s8_args *args,
+                                 const softmax_s8_shape *shape) {
+    const int32_t *table = args->table;
+    int32_t largest = INT8_MIN;
+    for (int32_t i = 0; i < shape->depth; ++i) {
+        largest = input[i] > largest ? input[i] : largest;
+    }
+    uint32_t sum = 0; /* Q12.19 */
+    for (int32_t i = 0; i < shape->depth; ++i) {
+        int32_t distance = largest - input[i];
+        if (distance < shape->table_length) {
+            sum += ((uint32_t)table[distance] + (1U << 11)) >> 12;
+        }
+    }
+    int32_t headroom = 0;
+    while ((sum >> 31) == 0U) {
+        sum <<= 1;
+        ++headroom;
+    }
+    const int32_t scale = softmax_s8_reciprocal((int32_t)(sum - UINT32_C(0x80000000)));
+    const int32_t shift = 12 - headroom + 31 - 8;
+    for (int32_t i = 0; i < shape->depth; ++i) {
+        int32_t distance = largest - input[i];
+        int32_t value = 0;
+        if (distance < shape->table_length) {
+            value = saturating_rounding_doubling_high_mul(scale, table[distance]);
+            value = shift < 32 ? rounding_divide_by_pot(value, shift) : 0;
+        }
+        output[i] = saturate_s8(value - 128);
+    }
+}
+
+SHOAL_INLINE void softmax_s8(uint8_t *arena, const softmax_s8_args *args, const softmax_s8_shape *shape) {
+    const int8_t *input = (const int8_t *)(arena + args->input);
+    int8_t *output = (int8_t *)(arena + args->output);
+    for (int32_t row = 0; row < shape->rows; ++row) {
+        softmax_s8_row(input, output, args, shape);
+        input += shape->depth;
+        output += shape->depth;
+    }
+}
+
+#endif

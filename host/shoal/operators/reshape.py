@@ -1,0 +1,53 @@
+"""RESHAPE: the same bytes under another shape. The simplifier removes it; a copy is left where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from shoal.errors import BadInput
+from shoal.operators.base import Call, Kernel, Operator, Tensors
+from shoal.operators.checks import operand, single_output, where
+from shoal.tensors import Array
+
+NAME = "reshape"
+
+
+def read(options: Any, operator: Operator, tensors: Tensors) -> None:
+    """Nothing: the output tensor's shape is the new one, whatever options or a second input say."""
+    return
+
+
+def check(operator: Operator, tensors: Tensors) -> None:
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    if input_.dtype != output.dtype:
+        raise BadInput(f"{input_.dtype} reshaped to {output.dtype}", where=where(operator, output))
+    if input_.elements != output.elements:
+        raise BadInput(
+            f"shape {list(input_.shape)} has {input_.elements} elements, {list(output.shape)} has {output.elements}",
+            where=where(operator, output),
+            advice="convert the model again; its shapes contradict each other",
+        )
+
+
+def macs(operator: Operator, tensors: Tensors) -> int:
+    return 0
+
+
+def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+    return [inputs[0].reshape(single_output(operator, tensors).shape)]
+
+
+def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    return [
+        Call(
+            kernel=Kernel("copy", "copy", literal=False),
+            inputs=(input_.index,),
+            outputs=(output.index,),
+            shape=(("bytes", input_.bytes),),
+            in_place=(0,),
+            instructions=20 + 2 * input_.bytes,
+            code_bytes=40,
+        )
+    ]

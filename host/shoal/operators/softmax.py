@@ -1,0 +1,121 @@
+"""SOFTMAX: exp(beta · x) over its sum along the last axis, by a table of exponentials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import BadInput, Unsupported
+from shoal.operators import gemmlowp
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
+from shoal.tensors import (
+    Array,
+    Tensor,
+    quantize_multiplier,
+    rounding_divide_by_pot,
+    saturating_rounding_doubling_high_mul,
+)
+
+NAME = "softmax"
+
+_INPUT_INTEGER_BITS = 5
+_SUM_INTEGER_BITS = 12
+#: classes up to which the sum of exponentials stays inside of int32
+_MAX_DEPTH = (1 << _SUM_INTEGER_BITS) - 1
+
+
+@dataclass(frozen=True)
+class Softmax:
+    beta: float
+
+
+def read(options: Any, operator: Operator, tensors: Tensors) -> Softmax:
+    if options is None:
+        raise BadInput("options are missing", where=where(operator), advice="convert the model again")
+    return Softmax(float(options.Beta()))
+
+
+def check(operator: Operator, tensors: Tensors) -> None:
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    check_int8(operator, input_)
+    check_int8(operator, output)
+    check_shape(operator, output, input_.shape)
+    if not input_.shape:
+        raise BadInput("a scalar has no last axis", where=where(operator, input_))
+    if (output.scale, output.zero_point) != (1 / 256, -128):
+        raise Unsupported(
+            f"output scale {output.scale:.6g} and zero point {output.zero_point} where 1/256 and −128 are due",
+            where=where(operator, output),
+            advice="convert the model again; TensorFlow Lite Micro does not run this either",
+        )
+    if input_.shape[-1] > _MAX_DEPTH:
+        raise Unsupported(
+            f"{input_.shape[-1]} classes overflow the sum of exponentials",
+            where=where(operator, input_),
+            advice=f"at most {_MAX_DEPTH} classes; end the model at the logits",
+        )
+    beta = operator.attributes.beta
+    if not _real_multiplier(beta, input_) > 1.0:
+        raise Unsupported(
+            f"beta {beta:.3g} times input scale {input_.scale:.3g} is below what fixed point can hold",
+            where=where(operator, input_),
+            advice="quantize again with a representative data set; TensorFlow Lite Micro does not run this either",
+        )
+
+
+def macs(operator: Operator, tensors: Tensors) -> int:
+    return 0
+
+
+def _real_multiplier(beta: float, input_: Tensor) -> float:
+    """From differences of quantized inputs to Q5.26."""
+    return min(beta * input_.scale * (1 << (31 - _INPUT_INTEGER_BITS)), (1 << 31) - 1.0)
+
+
+def _exponentials(beta: float, input_: Tensor) -> Array:
+    """exp(−beta · scale · d) in Q0.31 for d from 0 to 255; zero where TFLM leaves the difference out. int64."""
+    multiplier, left_shift = quantize_multiplier(_real_multiplier(beta, input_))
+    radius = gemmlowp.input_radius(_INPUT_INTEGER_BITS, left_shift)
+    difference = np.arange(256, dtype=np.int64)
+    kept = difference <= radius
+    scaled = saturating_rounding_doubling_high_mul(-np.where(kept, difference, 0) << left_shift, multiplier)
+    return np.asarray(np.where(kept, gemmlowp.exp_on_negative_values(scaled, _INPUT_INTEGER_BITS), 0), np.int64)
+
+
+def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+    table = _exponentials(operator.attributes.beta, operand(operator, tensors, 0))
+    x = inputs[0].astype(np.int64)
+    terms = table[x.max(axis=-1, keepdims=True) - x]
+    total = rounding_divide_by_pot(terms, _SUM_INTEGER_BITS).sum(axis=-1, keepdims=True)
+    # A sum of 2^(k − 1) to 2^k − 1 has 32 − k leading zeros.
+    headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
+    reciprocal = gemmlowp.one_over_one_plus((total << headroom) - (1 << 31))
+    scaled = rounding_divide_by_pot(
+        saturating_rounding_doubling_high_mul(reciprocal, terms), _SUM_INTEGER_BITS - headroom + 31 - 8
+    )
+    return [np.asarray(np.clip(scaled - 128, -128, 127), np.int8)]
+
+
+def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    table = _exponentials(operator.attributes.beta, input_)
+    # Below half a unit of the sum's last bit an exponential changes neither the sum nor the output.
+    length = int(np.flatnonzero(table >= 1 << (_SUM_INTEGER_BITS - 1))[-1]) + 1
+    depth = input_.shape[-1]
+    rows = input_.elements // depth
+    return [
+        Call(
+            kernel=Kernel("softmax_s8", "softmax_s8", literal=False),
+            inputs=(input_.index,),
+            outputs=(output.index,),
+            shape=(("rows", rows), ("depth", depth), ("table_length", length)),
+            constants=(Constant("table", table[:length].astype(np.int32)),),
+            in_place=(0,),
+            instructions=20 + rows * (110 + 30 * depth),
+            code_bytes=340,
+        )
+    ]
