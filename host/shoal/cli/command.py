@@ -49,6 +49,7 @@ def command(
         for option in options:
             wrapped = option(wrapped)
         made: click.Command = click.command(None, click.Command, epilog=epilog, **settings)(wrapped)
+        made.params = made.params[len(options) :] + made.params[: len(options)]
         return made
 
     return decorate

@@ -64,6 +64,12 @@ def options_of(given: dict[str, Any]) -> Options:
     return Options(**given)
 
 
+def model_argument(function: F) -> F:
+    """Adds the argument MODEL (`model: Path`), a file."""
+    kind = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.argument("model", metavar="MODEL", type=kind)(function)
+
+
 def target_argument(function: F) -> F:
     """Adds the argument TARGET (`target: Path`) and `--board` (`board: str | None`): a DIR, or a MODEL with a board."""
     wrapped = click.option("--board", metavar="BOARD", help="A board's id or file; only with a MODEL.")(function)

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shoal.link.node import Answer, Node
 from shoal.tensors import Array
+
+if TYPE_CHECKING:
+    from shoal.build.builder import Built
 
 #: where figures come from, by the node's kind
 SOURCES = {"emulator": "emulated", "host": "host", "serial": "board"}
@@ -31,15 +34,20 @@ class Session:
 
     node: Node
     manifest: dict[str, Any]
+    built: Built
     origin: dict[str, Any]
 
     def run(self, inputs: Sequence[Array]) -> Reply:
         """One inference on arrays of the inputs' sizes and dtypes."""
-        answer = self.node.run([np.ascontiguousarray(i).tobytes() for i in inputs])
+        answer = self.node.run([i.tobytes() for i in inputs])
         arrays = [
             array_of(data, described) for data, described in zip(answer.outputs, self.manifest["outputs"], strict=True)
         ]
         return Reply(arrays, answer)
+
+    def load(self, inputs: Sequence[Array]) -> None:
+        """Sends the inputs and runs nothing."""
+        self.node.load([i.tobytes() for i in inputs])
 
     def read(self, described: dict[str, Any]) -> Array:
         """A tensor of the manifest, from where it lies in the arena now."""
@@ -70,4 +78,4 @@ def open_session(directory: Path, manifest: dict[str, Any], spec: str) -> Iterat
         "source": SOURCES[kind],
     }
     with open_node(directory, spec) as node:
-        yield Session(node, manifest, origin)
+        yield Session(node, manifest, built, origin)

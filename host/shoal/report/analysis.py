@@ -1,0 +1,123 @@
+"""What `shoal analyze` found, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+#: cells of the bar that shows a step's use of the arena
+_BAR = 24
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def analysis(document: Mapping[str, Any]) -> list[RenderableType]:
+    """The model in a line, its steps, and the boards: which fit, by how much."""
+    boards = document["boards"]
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for b in boards:
+        groups.setdefault(repr([(s["kind"], s["arena_bytes"]) for s in b["steps"]]), []).append(b)
+    tables: list[RenderableType] = [_headline(document)]
+    for members in list(groups.values()) if any(b["named"] for b in boards) else list(groups.values())[:1]:
+        tables.append(_steps(members, alone=len(groups) == 1))
+    return [*tables, _boards(boards)]
+
+
+def _headline(document: Mapping[str, Any]) -> str:
+    ends = [
+        f"{'×'.join(map(str, t['shape'])) or '1'} {t['dtype']}" for t in (*document["inputs"], *document["outputs"])
+    ]
+    inputs = ", ".join(ends[: len(document["inputs"])])
+    outputs = ", ".join(ends[len(document["inputs"]) :])
+    return f"[bold]{_plain(document['model'])}[/]: {inputs} → {outputs}, {document['macs']:,} MACs"
+
+
+def bar(value: int, most: int, cells: int = _BAR) -> str:
+    """`value` as a bar that is `cells` long at `most`."""
+    whole, part = divmod(round(8 * cells * value / max(most, 1)), 8)
+    return ("█" * whole + (_EIGHTHS[part] if part else "")).ljust(cells)
+
+
+def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    first = members[0]
+    names = ", ".join(b["board"] for b in members[:4]) + (f" and {len(members) - 4} more" if len(members) > 4 else "")
+    most = first["ram"]["arena_bytes"]
+    table = Table(
+        title=None if alone else f"on {names}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_footer=True,
+        pad_edge=False,
+    )
+    steps = first["steps"]
+    table.add_column("step", justify="right")
+    table.add_column("operator", footer="total")
+    table.add_column("output", justify="right")
+    table.add_column("MACs", justify="right", footer=f"{sum(s['macs'] for s in steps):,}")
+    table.add_column("weights B", justify="right", footer=f"{first['flash']['weights_bytes']:,}")
+    table.add_column("arena B", justify="right", footer=f"{most:,}")
+    table.add_column("arena over time")
+    for s in steps:
+        table.add_row(
+            str(s["index"]),
+            s["kind"],
+            "×".join(map(str, s["shape"])),
+            f"{s['macs']:,}" if s["macs"] else "–",
+            f"{s['weights_bytes']:,}" if s["weights_bytes"] else "–",
+            f"{s['arena_bytes']:,}",
+            f"[cyan]{bar(s['arena_bytes'], most)}[/]",
+        )
+    return table
+
+
+def _boards(boards: Sequence[Mapping[str, Any]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        caption="arena and weights are exact; code, static data, stack and instructions are predicted",
+        caption_justify="left",
+    )
+    table.add_column("board")
+    table.add_column("fits")
+    table.add_column("RAM B", justify="right")
+    table.add_column("of", justify="right")
+    table.add_column("spare", justify="right")
+    table.add_column("flash B", justify="right")
+    table.add_column("of", justify="right")
+    table.add_column("spare", justify="right")
+    table.add_column("instructions", justify="right")
+    for b in boards:
+        table.add_row(
+            _plain(b["board"]),
+            "[green]yes[/]" if b["fits"] else "[red bold]no[/]",
+            *_room(b["ram"]),
+            *_room(b["flash"]),
+            "–" if b["instructions"] is None else f"{b['instructions']:,}",
+        )
+    return table
+
+
+def _room(needs: Mapping[str, Any]) -> tuple[str, str, str]:
+    spare = needs["region_bytes"] - needs["reserved_bytes"]
+    short = spare < 0
+    return (
+        f"{needs['total_bytes']:,}",
+        f"{needs['region_bytes']:,}",
+        f"[red bold]{-spare:,} short[/]" if short else f"{spare:,}",
+    )
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
