@@ -29,6 +29,8 @@ _MOST_TENSOR_BYTES = 64 * _MIB
 _MOST_PARTS = 10_000  # tensors, and operators
 _MOST_DIMENSIONS = 8
 _MOST_NAME = 1000
+#: what arithmetic on scales cannot carry to infinity; weights that training drove to nothing may be smaller
+_LEAST_SCALE, _MOST_SCALE = 2.0**-64, 2.0**64
 
 _AGAIN = "export or download it again"
 _DTYPES = {
@@ -221,8 +223,11 @@ class _Reader:
             self.bad(f"shape {list(shape)} has a dimension below 1", at)
         if math.prod(shape) * ITEM_BYTES[dtype] > _MOST_TENSOR_BYTES:
             self.bad(f"shape {list(shape)} of {dtype} is more than {_MOST_TENSOR_BYTES // _MIB} MiB", at)
+        data = self.constant(raw.Buffer(), shape, dtype, at)
         quantization = self.quantization(raw.Quantization(), shape, dtype, at)
-        return Tensor(index, name, shape, dtype, quantization, self.constant(raw.Buffer(), shape, dtype, at))
+        if quantization is not None and data is None and min(quantization.scale) < _LEAST_SCALE:
+            self.bad(f"a scale of {min(quantization.scale)}: nothing is that small", at)
+        return Tensor(index, name, shape, dtype, quantization, data)
 
     def constant(self, index: int, shape: tuple[int, ...], dtype: str, at: str) -> Array | None:
         """The tensor's values, a view of the file; None where its buffer is empty."""
@@ -259,8 +264,8 @@ class _Reader:
         if count > 1 and not (0 <= axis < len(shape) and shape[axis] == count):
             self.bad(f"{count} scales along dimension {axis} of shape {list(shape)}", at)
         scale, zero_point = raw.ScaleAsNumpy(), raw.ZeroPointAsNumpy()
-        if not (np.isfinite(scale) & (scale > 0)).all():
-            self.bad("a scale that is not finite and above zero", at)
+        if not ((scale > 0) & (scale < _MOST_SCALE)).all():
+            self.bad(f"a scale that is not above zero and below {_MOST_SCALE:g}", at)
         range_ = np.iinfo(dtype)
         if zero_point.min() < range_.min or zero_point.max() > range_.max:
             self.bad(f"a zero point outside of {dtype}", at)
