@@ -57,8 +57,8 @@ def _what(error: Any) -> str:
         value = value[:57] + "..."
     match error.validator:
         case "required":
-            missing = next(name for name in allowed if name not in error.instance)
-            return f"{missing} is missing"
+            # one error for each missing member, named only in its text
+            return f"{error.message.split(' is ')[0].strip(chr(39))} is missing"
         case "additionalProperties" if allowed is False:
             known = error.schema["properties"]
             unknown = ", ".join(sorted(name for name in error.instance if name not in known))

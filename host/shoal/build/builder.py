@@ -195,7 +195,7 @@ def build_failure(lines: Sequence[str], project: Project) -> ShoalError:
         ram = any(region.kind == "ram" and region.name in short for region in project.board.regions)
         budget = "--ram-budget" if ram else "--flash-budget or --prefer size"
         return DoesNotFit(what, where=where, advice=f"generate it with {budget}, or for a larger board")
-    for pattern in (r"\berror: .*", r"undefined reference to .*", r"cannot (find|read) .*"):
+    for pattern in (r"\berror: ", r"undefined reference to ", r"multiple definition of ", r"cannot (find|read|open) "):
         found = next((line for line in lines if re.search(pattern, line) and "ld returned" not in line), None)
         if found:
             return ToolError(

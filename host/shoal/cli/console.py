@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,3 +70,18 @@ def progress(what: str, total: int) -> Iterator[Progress]:
         yield bar
     finally:
         bar.close()
+
+
+@contextmanager
+def working(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """For a job whose length nobody knows: gives a function that takes its lines of output; the last one is shown on
+    stderr where that is a terminal. `quiet` shows nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda line: None
+        return
+    with console(err=True).status(what) as status:
+        yield (
+            lambda line: (
+                status.update(f"{what}  [dim]{line.strip()[:80].replace('[', '(')}[/]") if line.strip() else None
+            )
+        )
