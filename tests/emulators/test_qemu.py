@@ -111,7 +111,7 @@ def test_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_names_what_is_missing(tmp_path: Path) -> None:
     elf = cortex_m(NETDUINO, tmp_path)
-    with pytest.raises(ToolError, match="apt install"):
+    with pytest.raises(ToolError, match="apt-get install"):
         qemu.start(elf, {"machine": NETDUINO.name, "binary": "qemu-system-none"})
     with pytest.raises(NodeError, match="unsupported machine"):
         qemu.start(elf, {"machine": "no-such-board"})

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from shoal.build import cache, tools
 from shoal.errors import ToolError
 
 _FOLDER = Path(__file__).parent
@@ -22,14 +21,12 @@ _SYSTEM_FLAGS = {"darwin": ("-undefined", "dynamic_lookup")}
 def shared_library(source: str, headers: Sequence[str] = (), defines: Sequence[str] = ()) -> Path:
     """`source` as a shared library; `headers` are those of this folder that it includes. Raises ToolError where the
     host has no C compiler."""
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise ToolError("no C compiler for this machine", where=source, advice="sudo apt install gcc")
-    command = [*compiler.split(), *_FLAGS, *_SYSTEM_FLAGS.get(sys.platform, ()), *(f"-D{d}" for d in defines)]
+    compiler = tools.require(tools.COMPILERS[""])
+    command = [str(compiler), *_FLAGS, *_SYSTEM_FLAGS.get(sys.platform, ()), *(f"-D{d}" for d in defines)]
     key = hashlib.sha256("\0".join(command).encode())
     for name in (source, *headers):
         key.update((_FOLDER / name).read_bytes())
-    folder = _cache()
+    folder = cache.folder() / "libraries"
     library = folder / f"{Path(source).stem}-{key.hexdigest()[:16]}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,16 +37,6 @@ def shared_library(source: str, headers: Sequence[str] = (), defines: Sequence[s
                 [*command, str(_FOLDER / source), "-o", str(made)], capture_output=True, text=True, check=False
             )
             if done.returncode:
-                raise ToolError(
-                    f"`{compiler}` cannot compile it: {done.stderr.strip()[-400:]}",
-                    where=source,
-                    advice="a C99 compiler and the C library's headers are needed: sudo apt install gcc libc6-dev",
-                )
+                raise ToolError(f"{compiler.name} cannot compile it: {done.stderr.strip()[-400:]}", where=source)
             made.replace(library)
     return library
-
-
-def _cache() -> Path:
-    import platformdirs
-
-    return Path(os.environ.get("SHOAL_CACHE_DIR") or platformdirs.user_cache_path("shoal")) / "libraries"

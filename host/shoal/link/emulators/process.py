@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from shoal.build import tools
 from shoal.errors import NodeError, ToolError
 from shoal.link.emulators.regions import Region, RegionReader
 
@@ -91,10 +92,7 @@ class Emulator:
 
     def _spawn(self, folder: Path) -> None:
         command = list(self._command(folder))
-        if shutil.which(command[0]) is None:
-            raise ToolError(
-                f"{command[0]} is not installed", where=self.name, advice=f"sudo apt install {package(command[0])}"
-            )
+        require(command[0])
         self._folder = folder
         with (folder / "stderr").open("wb") as words:
             process = subprocess.Popen(
@@ -157,9 +155,11 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))}
 
 
-def package(program: str) -> str:
-    """The Debian package that holds an emulator's program."""
-    return "qemu-system-arm" if program == "qemu-system-arm" else "qemu-system-misc"
+def require(program: str) -> None:
+    """Raises ToolError where an emulator's program is not installed."""
+    if shutil.which(program) is None:
+        package = program if program == tools.QEMU.program else "qemu-system-misc"
+        raise ToolError(f"{program} is missing", advice=tools.install_command([package]))
 
 
 def _status(code: int) -> str:

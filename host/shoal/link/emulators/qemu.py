@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from shoal.errors import ToolError
 from shoal.link.emulators.compiled import shared_library
-from shoal.link.emulators.process import Emulator, package
+from shoal.link.emulators.process import Emulator, require
 from shoal.link.emulators.regions import RegionReader, marks
 
 #: QEMU's first major version with each plugin API that a plugin for it may declare; the calls used are in all of them
@@ -53,8 +52,7 @@ def _escaped(path: Path) -> str:
 @functools.cache
 def _plugin(program: str) -> Path:
     """The counting plugin for this QEMU."""
-    if shutil.which(program) is None:
-        raise ToolError(f"{program} is not installed", advice=f"sudo apt install {package(program)}")
+    require(program)
     text = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"version (\d+)\.", text)
     major = int(found[1]) if found else 0
