@@ -63,4 +63,11 @@ SHOAL_INLINE int32_t requantize(int32_t sum, int32_t multiplier, int32_t halving
 #endif
 }
 
+/* A sum of products rescaled in one of the two forms: `general` takes TFLite's shift and the zero point, the other a
+ * right shift - 1 and 2 * zero point + 1. */
+SHOAL_INLINE int32_t requantize_sum(uint32_t sum, int32_t multiplier, int32_t shift, int32_t offset, int32_t general) {
+    return general ? multiply_by_quantized_multiplier((int32_t)sum, multiplier, shift) + offset
+                   : requantize((int32_t)sum, multiplier, shift, offset);
+}
+
 #endif

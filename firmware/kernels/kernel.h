@@ -32,4 +32,24 @@ SHOAL_INLINE void store_word(void *address, uint32_t word) {
     memcpy(address, &word, sizeof word);
 }
 
+/* Elements from first to last, the last not included. */
+typedef struct {
+    int32_t first;
+    int32_t last;
+} span;
+
+/* Which of a window's taps, `dilation` apart from element `start`, lie inside of `size` elements. */
+SHOAL_INLINE span taps_inside(int32_t start, int32_t taps, int32_t dilation, int32_t size) {
+    span inside = {0, taps};
+    if (start < 0) {
+        const int32_t missing = (dilation - 1 - start) / dilation;
+        inside.first = missing < taps ? missing : taps;
+    }
+    if (start + (taps - 1) * dilation >= size) {
+        const int32_t present = start < size ? (size - start + dilation - 1) / dilation : 0;
+        inside.last = present > inside.first ? present : inside.first;
+    }
+    return inside;
+}
+
 #endif

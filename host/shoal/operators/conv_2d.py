@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from shoal.errors import BadInput
 from shoal.operators import checks
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums, bind, multipliers, rescale, settle
-from shoal.operators.window import Window, read_window
+from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle
+from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
 
 NAME = "conv_2d"
@@ -91,18 +91,6 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     return [rescale(total, *multipliers(source, weights, output, output_c), window.activation, output)]
 
 
-def pad(window: Window, image: Array) -> Array:
-    """NHWC with the window's padding added as zeros."""
-    return np.pad(image, ((0, 0), (window.pad_top, window.pad_bottom), (window.pad_left, window.pad_right), (0, 0)))
-
-
-def at_tap(window: Window, padded: Array, y: int, x: int, height: int, width: int) -> Array:
-    """What tap (y, x) of the window reads for each of `height` × `width` outputs."""
-    top, left = y * window.dilation_h, x * window.dilation_w
-    bottom, right = top + (height - 1) * window.stride_h + 1, left + (width - 1) * window.stride_w + 1
-    return padded[:, top : bottom : window.stride_h, left : right : window.stride_w]
-
-
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     source, weights, bias, output = _tensors(operator, tensors)
     assert weights.data is not None
@@ -128,7 +116,6 @@ def _portable(
         Constant("bias", blocks(sums.bias, groups, BLOCK)),
         Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
         Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
-        Constant("padding", np.full(source.shape[3] if _is_padded(operator) else 1, source.zero_point, np.int8), 1),
     )
     return [
         Call(
@@ -136,7 +123,12 @@ def _portable(
             inputs=(source.index,),
             outputs=(output.index,),
             shape=shape,
-            parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+            parameters=(
+                ("input_zero_point", source.zero_point),
+                ("offset", form.offset),
+                ("low", form.low),
+                ("high", form.high),
+            ),
             constants=constants,
             in_place=(overlap(dict(shape), 2, packed=False),),
             instructions=2 * output.elements * math.prod(weights.shape[1:]),
@@ -182,34 +174,6 @@ def is_pointwise(operator: Operator, weights: Tensor) -> bool:
 def _is_padded(operator: Operator) -> bool:
     window: Attributes = operator.attributes
     return max(window.pad_top, window.pad_bottom, window.pad_left, window.pad_right) > 0
-
-
-def blocks(channels: Array, groups: int, block: int) -> Array:
-    """[channels, …] with each group's channels filled up with zeros to a multiple of `block`."""
-    grouped = channels.reshape(groups, -1, *channels.shape[1:])
-    missing = -grouped.shape[1] % block
-    filled = np.pad(grouped, ((0, 0), (0, missing), *((0, 0) for _ in channels.shape[1:])))
-    return np.ascontiguousarray(filled.reshape(-1, *channels.shape[1:]))
-
-
-def overlap(geometry: Mapping[str, int], pixels: int, packed: bool) -> int:
-    """In-place distance in bytes of kernels that walk the output in order, up to `pixels` of a row at once.
-
-    When a tile is stored, what was written so far must lie below the first input byte that is still to be read: by
-    later tiles, and by the tile itself unless it was `packed` beforehand."""
-    g = geometry
-    pitch = g["input_w"] * g["input_c"]
-    start = np.arange(g["output_w"])
-    stop = np.minimum(start + pixels, g["output_w"])
-    column = np.clip((stop if packed else start) * g["stride_w"] - g["pad_left"], 0, g["input_w"])
-    top = np.clip(np.arange(g["output_h"] + 1) * g["stride_h"] - g["pad_top"], 0, g["input_h"])
-    top[-1] = g["input_h"]
-    needed = np.minimum(top[:-1, None] * pitch + column * g["input_c"], top[1:, None] * pitch)
-    if packed:
-        needed[:, stop == g["output_w"]] = top[1:, None] * pitch
-    written = (np.arange(g["output_h"])[:, None] * g["output_w"] + stop) * g["output_c"]
-    grown = g["input_h"] * pitch - g["output_h"] * g["output_w"] * g["output_c"]
-    return int((needed - written).min()) + min(0, (g["batches"] - 1) * grown)
 
 
 def _tensors(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:

@@ -121,3 +121,11 @@ def _is_constant(sums: Sums, activation: str, output: Tensor) -> Array:
     first = rescale(sums.low, sums.multipliers, sums.shifts, activation, output)
     last = rescale(sums.high, sums.multipliers, sums.shifts, activation, output)
     return np.asarray((reach < (1 << 31) >> left) & (first == last))
+
+
+def blocks(channels: Array, groups: int, block: int) -> Array:
+    """[channels, …] with each group's channels filled up with zeros to a multiple of `block`."""
+    grouped = channels.reshape(groups, -1, *channels.shape[1:])
+    missing = -grouped.shape[1] % block
+    filled = np.pad(grouped, ((0, 0), (0, missing), *((0, 0) for _ in channels.shape[1:])))
+    return np.ascontiguousarray(filled.reshape(-1, *channels.shape[1:]))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from shoal.errors import BadInput
 from shoal.operators.base import Operator
 from shoal.operators.checks import where
+from shoal.tensors import Array
 
 _SAME, _VALID = 0, 1
 
@@ -64,3 +68,35 @@ def read_window(options: Any, operator: Operator, size: tuple[int, int], kernel:
     top, bottom = same_padding(size[0], kernel[0], stride_h, dilation_h) if padding == _SAME else (0, 0)
     left, right = same_padding(size[1], kernel[1], stride_w, dilation_w) if padding == _SAME else (0, 0)
     return Window(stride_h, stride_w, dilation_h, dilation_w, top, bottom, left, right)
+
+
+def pad(window: Window, image: Array) -> Array:
+    """NHWC with the window's padding added as zeros."""
+    return np.pad(image, ((0, 0), (window.pad_top, window.pad_bottom), (window.pad_left, window.pad_right), (0, 0)))
+
+
+def at_tap(window: Window, padded: Array, y: int, x: int, height: int, width: int) -> Array:
+    """What tap (y, x) of the window reads for each of `height` × `width` outputs."""
+    top, left = y * window.dilation_h, x * window.dilation_w
+    bottom, right = top + (height - 1) * window.stride_h + 1, left + (width - 1) * window.stride_w + 1
+    return padded[:, top : bottom : window.stride_h, left : right : window.stride_w]
+
+
+def overlap(geometry: Mapping[str, int], pixels: int, packed: bool) -> int:
+    """In-place distance in bytes of kernels that walk the output in order, up to `pixels` of a row at once.
+
+    When a tile is stored, what was written so far must lie below the first input byte that is still to be read: by
+    later tiles, and by the tile itself unless it was `packed` beforehand."""
+    g = geometry
+    pitch = g["input_w"] * g["input_c"]
+    start = np.arange(g["output_w"])
+    stop = np.minimum(start + pixels, g["output_w"])
+    column = np.clip((stop if packed else start) * g["stride_w"] - g["pad_left"], 0, g["input_w"])
+    top = np.clip(np.arange(g["output_h"] + 1) * g["stride_h"] - g["pad_top"], 0, g["input_h"])
+    top[-1] = g["input_h"]
+    needed = np.minimum(top[:-1, None] * pitch + column * g["input_c"], top[1:, None] * pitch)
+    if packed:
+        needed[:, stop == g["output_w"]] = top[1:, None] * pitch
+    written = (np.arange(g["output_h"])[:, None] * g["output_w"] + stop) * g["output_c"]
+    grown = g["input_h"] * pitch - g["output_h"] * g["output_w"] * g["output_c"]
+    return int((needed - written).min()) + min(0, (g["batches"] - 1) * grown)

@@ -1,0 +1,181 @@
+/* DEPTHWISE_CONV_2D in int8, pure C: two pixels by four output channels at a time, straight from the input, without
+ * scratch.
+ *
+ * With a depth multiplier of 1 a block is four channels of the input, otherwise four outputs of one input channel.
+ * Weights lie in blocks, [block][filter_h][filter_w][4], missing channels zero; the input's zero point is folded into
+ * the bias, so that padding adds zero point times weight. */
+#ifndef SHOAL_DEPTHWISE_CONV_2D_S8_H
+#define SHOAL_DEPTHWISE_CONV_2D_S8_H
+
+#include "fixed_point.h"
+#include "kernel.h"
+
+enum {
+    DEPTHWISE_CONV_2D_S8_BLOCK = 4 /* output channels */
+};
+
+/* `general`: requantization constants need the general form; `clamped`: the activation keeps less than int8. */
+typedef struct {
+    int32_t batches;
+    int32_t input_h;
+    int32_t input_w;
+    int32_t input_c;
+    int32_t output_h;
+    int32_t output_w;
+    int32_t multiplier;
+    int32_t filter_h;
+    int32_t filter_w;
+    int32_t stride_h;
+    int32_t stride_w;
+    int32_t dilation_h;
+    int32_t dilation_w;
+    int32_t pad_top;
+    int32_t pad_left;
+    int32_t general;
+    int32_t clamped;
+} depthwise_conv_2d_s8_shape;
+
+/* `bias`, `multipliers`, `shifts`: one per output channel, in blocks as the weights are. Where the form is not general
+ * `shifts` holds right shifts - 1 and `offset` is 2 * zero point + 1, else TFLite's shifts and the zero point. */
+typedef struct {
+    uint32_t input;
+    uint32_t output;
+    int32_t input_zero_point;
+    int32_t offset;
+    int32_t low;
+    int32_t high;
+    const int8_t *weights;
+    const int32_t *bias;
+    const int32_t *multipliers;
+    const int8_t *shifts;
+} depthwise_conv_2d_s8_args;
+
+/* The sums of one block of channels over one or two pixels. */
+typedef struct {
+    uint32_t first[DEPTHWISE_CONV_2D_S8_BLOCK];
+    uint32_t second[DEPTHWISE_CONV_2D_S8_BLOCK];
+} depthwise_conv_2d_s8_sums;
+
+/* Adds `taps` taps of a filter row for `count` channels; the second pixel, where there is one, lies `next` bytes after
+ * the first. Returns the weights that follow. */
+SHOAL_INLINE const int8_t *depthwise_conv_2d_s8_taps(depthwise_conv_2d_s8_sums *sums, const int8_t *input, int32_t taps,
+                                                     int32_t count, int32_t next, const int8_t *weights,
+                                                     const depthwise_conv_2d_s8_shape *shape) {
+    for (int32_t k = 0; k < taps; ++k) {
+        SHOAL_UNROLL(4)
+        for (int32_t c = 0; c < count; ++c) {
+            const int32_t weight = weights[c];
+            const int32_t channel = shape->multiplier == 1 ? c : 0;
+            sums->first[c] += (uint32_t)(input[channel] * weight);
+            if (next != 0) {
+                sums->second[c] += (uint32_t)(input[next + channel] * weight);
+            }
+        }
+        weights += DEPTHWISE_CONV_2D_S8_BLOCK;
+        input += shape->dilation_w * shape->input_c;
+    }
+    return weights;
+}
+
+/* Adds `taps` taps of padding, to the second pixel too where it is `paired`. */
+SHOAL_INLINE const int8_t *depthwise_conv_2d_s8_padding(depthwise_conv_2d_s8_sums *sums, int32_t zero_point,
+                                                        int32_t taps, int32_t paired, const int8_t *weights) {
+    for (int32_t k = 0; k < taps; ++k) {
+        SHOAL_UNROLL(4)
+        for (int32_t c = 0; c < DEPTHWISE_CONV_2D_S8_BLOCK; ++c) {
+            const uint32_t product = (uint32_t)(zero_point * weights[c]);
+            sums->first[c] += product;
+            if (paired) {
+                sums->second[c] += product;
+            }
+        }
+        weights += DEPTHWISE_CONV_2D_S8_BLOCK;
+    }
+    return weights;
+}
+
+SHOAL_INLINE int8_t depthwise_conv_2d_s8_result(uint32_t sum, int32_t multiplier, int32_t shift,
+                                                const depthwise_conv_2d_s8_args *args,
+                                                const depthwise_conv_2d_s8_shape *shape) {
+    const int32_t value = requantize_sum(sum, multiplier, shift, args->offset, shape->general);
+    return shape->clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
+}
+
+/* One output row of one image; `top` is the image's row under the first row of the filter. */
+SHOAL_INLINE void depthwise_conv_2d_s8_row(const int8_t *image, int32_t top, int8_t *output,
+                                           const depthwise_conv_2d_s8_args *args,
+                                           const depthwise_conv_2d_s8_shape *shape) {
+    /* Channels of the outer loop, each with its own blocks: all of them at once, or one by one. */
+    const int32_t groups = shape->multiplier == 1 ? 1 : shape->input_c;
+    const int32_t group_c = shape->multiplier == 1 ? shape->input_c : shape->multiplier;
+    const int32_t output_c = shape->input_c * shape->multiplier;
+    const int32_t whole = group_c % DEPTHWISE_CONV_2D_S8_BLOCK == 0;
+    const int32_t next = shape->stride_w * shape->input_c;
+    for (int32_t x = 0, pixels; x < shape->output_w; x += pixels) {
+        const int32_t column = x * shape->stride_w - shape->pad_left;
+        const span inside = taps_inside(column, shape->filter_w, shape->dilation_w, shape->input_w);
+        const int32_t last = column + shape->stride_w + (shape->filter_w - 1) * shape->dilation_w;
+        const int32_t paired = x + 1 < shape->output_w && column >= 0 && last < shape->input_w;
+        const int8_t *weights = args->weights;
+        int8_t *target = output + x * output_c;
+        int32_t packed = 0; /* channels of the blocks so far, missing ones included */
+        pixels = paired ? 2 : 1;
+        for (int32_t g = 0; g < groups; ++g) {
+            for (int32_t done = 0; done < group_c; done += DEPTHWISE_CONV_2D_S8_BLOCK) {
+                const int32_t left = group_c - done;
+                const int32_t count = whole || left > DEPTHWISE_CONV_2D_S8_BLOCK ? DEPTHWISE_CONV_2D_S8_BLOCK : left;
+                const int32_t channel = shape->multiplier == 1 ? done : g;
+                depthwise_conv_2d_s8_sums sums;
+                SHOAL_UNROLL(4)
+                for (int32_t c = 0; c < DEPTHWISE_CONV_2D_S8_BLOCK; ++c) {
+                    sums.first[c] = sums.second[c] = (uint32_t)args->bias[packed + c];
+                }
+                for (int32_t y = 0; y < shape->filter_h; ++y) {
+                    const int32_t row = top + y * shape->dilation_h;
+                    const int32_t start = (row * shape->input_w + column) * shape->input_c + channel;
+                    const int32_t step = shape->dilation_w * shape->input_c;
+                    if (row < 0 || row >= shape->input_h) {
+                        weights = depthwise_conv_2d_s8_padding(&sums, args->input_zero_point, shape->filter_w, paired,
+                                                               weights);
+                    } else if (paired) {
+                        weights = depthwise_conv_2d_s8_taps(&sums, image + start, shape->filter_w, count, next, weights,
+                                                            shape);
+                    } else {
+                        weights = depthwise_conv_2d_s8_padding(&sums, args->input_zero_point, inside.first, 0, weights);
+                        weights = depthwise_conv_2d_s8_taps(&sums, image + start + inside.first * step,
+                                                            inside.last - inside.first, count, 0, weights, shape);
+                        weights = depthwise_conv_2d_s8_padding(&sums, args->input_zero_point,
+                                                               shape->filter_w - inside.last, 0, weights);
+                    }
+                }
+                SHOAL_UNROLL(4)
+                for (int32_t c = 0; c < count; ++c) {
+                    const int32_t multiplier = args->multipliers[packed + c];
+                    const int32_t shift = args->shifts[packed + c];
+                    target[c] = depthwise_conv_2d_s8_result(sums.first[c], multiplier, shift, args, shape);
+                    if (paired) {
+                        target[output_c + c] =
+                            depthwise_conv_2d_s8_result(sums.second[c], multiplier, shift, args, shape);
+                    }
+                }
+                target += count;
+                packed += DEPTHWISE_CONV_2D_S8_BLOCK;
+            }
+        }
+    }
+}
+
+SHOAL_INLINE void depthwise_conv_2d_s8(uint8_t *arena, const depthwise_conv_2d_s8_args *args,
+                                       const depthwise_conv_2d_s8_shape *shape) {
+    const int8_t *input = (const int8_t *)(arena + args->input);
+    int8_t *output = (int8_t *)(arena + args->output);
+    for (int32_t n = 0; n < shape->batches; ++n) {
+        for (int32_t y = 0; y < shape->output_h; ++y) {
+            depthwise_conv_2d_s8_row(input, y * shape->stride_h - shape->pad_top, output, args, shape);
+            output += shape->output_w * shape->input_c * shape->multiplier;
+        }
+        input += shape->input_h * shape->input_w * shape->input_c;
+    }
+}
+
+#endif

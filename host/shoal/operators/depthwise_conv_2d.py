@@ -1,0 +1,162 @@
+"""DEPTHWISE_CONV_2D: int8, per-tensor or per-channel weights, every depth multiplier, stride, dilation and padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import BadInput
+from shoal.operators import checks
+from shoal.operators.activation import read_activation
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.requantization import bind, blocks, multipliers, rescale, settle
+from shoal.operators.window import Window, at_tap, overlap, pad, read_window
+from shoal.tensors import Array, Tensor
+
+NAME = "depthwise_conv_2d"
+
+#: output channels of a block of weights in depthwise_conv_2d_s8.h
+BLOCK = 4
+
+_LITERAL = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8")
+_SHARED = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False)
+
+
+@dataclass(frozen=True)
+class Attributes(Window):
+    """A window, outputs per input channel and the fused activation's name."""
+
+    depth_multiplier: int
+    activation: str
+
+
+def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
+    """From DepthwiseConv2DOptions."""
+    inputs, weights = checks.operand(operator, tensors, 0), checks.operand(operator, tensors, 1)
+    checks.check_rank(operator, inputs, 4)
+    checks.check_rank(operator, weights, 4)
+    _, height, width, _ = inputs.shape
+    _, filter_h, filter_w, _ = weights.shape
+    window = read_window(options, operator, (height, width), (filter_h, filter_w))
+    activation = read_activation(options.FusedActivationFunction(), operator)
+    return Attributes(**asdict(window), depth_multiplier=options.DepthMultiplier(), activation=activation)
+
+
+def check(operator: Operator, tensors: Tensors) -> None:
+    """Filters are [1, height, width, output channels]."""
+    inputs, weights, bias, output = _tensors(operator, tensors)
+    for tensor in (inputs, weights, output):
+        checks.check_rank(operator, tensor, 4)
+    checks.check_int8(operator, inputs)
+    checks.check_int8(operator, output)
+    batches, height, width, input_c = inputs.shape
+    one, filter_h, filter_w, output_c = weights.shape
+    checks.check_constant_weights(operator, weights, 3, output_c)
+    checks.check_symmetric(operator, weights)
+    checks.check_bias(operator, bias, output_c)
+    attributes: Attributes = operator.attributes
+    if one != 1 or min(weights.shape) < 1 or output_c != input_c * attributes.depth_multiplier:
+        raise BadInput(
+            f"filters {list(weights.shape)} for {input_c} input channels and depth multiplier "
+            f"{attributes.depth_multiplier}",
+            where=checks.where(operator, weights),
+        )
+    size = attributes.output_size((height, width), (filter_h, filter_w))
+    checks.check_shape(operator, output, (batches, *size, output_c))
+
+
+def macs(operator: Operator, tensors: Tensors) -> int:
+    _, weights, _, output = _tensors(operator, tensors)
+    return output.elements * weights.shape[1] * weights.shape[2]
+
+
+def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+    """One product per filter tap, in int64."""
+    source, weights, bias, output = _tensors(operator, tensors)
+    window: Attributes = operator.attributes
+    assert weights.data is not None
+    _, filter_h, filter_w, output_c = weights.shape
+    _, height, width, _ = output.shape
+    padded = pad(window, inputs[0].astype(np.int32) - source.zero_point)
+    total = np.zeros(output.shape, np.int64)
+    for y in range(filter_h):
+        for x in range(filter_w):
+            tap = at_tap(window, padded, y, x, height, width)
+            total += np.repeat(tap, window.depth_multiplier, axis=3) * weights.data[0, y, x].astype(np.int32)
+    if bias is not None and bias.data is not None:
+        total += bias.data.reshape(-1)
+    return [rescale(total, *multipliers(source, weights, output, output_c), window.activation, output)]
+
+
+def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    source, weights, bias, output = _tensors(operator, tensors)
+    window: Attributes = operator.attributes
+    assert weights.data is not None
+    output_c = weights.shape[3]
+    flat = weights.data.reshape(-1, output_c).T
+    sums = bind(flat, None if bias is None else bias.data, source, *multipliers(source, weights, output, output_c))
+    sums, form = settle(sums, window.activation, output)
+    groups = 1 if window.depth_multiplier == 1 else source.shape[3]
+    packed = blocks(sums.weights, groups, BLOCK)
+    geometry = _geometry(window, source, weights, output)
+    constants = (
+        Constant("weights", packed.reshape(-1, BLOCK, packed.shape[1]).transpose(0, 2, 1).reshape(-1)),
+        Constant("bias", blocks(sums.bias, groups, BLOCK)),
+        Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
+        Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
+    )
+    return [
+        Call(
+            kernel,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=(*geometry, ("general", int(form.general)), ("clamped", int(form.clamped))),
+            parameters=(
+                ("input_zero_point", source.zero_point),
+                ("offset", form.offset),
+                ("low", form.low),
+                ("high", form.high),
+            ),
+            constants=constants,
+            in_place=(overlap(dict(geometry) | {"output_c": output_c}, 2, packed=False),),
+            instructions=6 * output.elements * weights.shape[1] * weights.shape[2],
+            code_bytes=1000,
+        )
+        for kernel in (_LITERAL, _SHARED)
+    ]
+
+
+def _geometry(window: Attributes, source: Tensor, weights: Tensor, output: Tensor) -> tuple[tuple[str, int], ...]:
+    """The shape members that describe the loops."""
+    batches, input_h, input_w, input_c = source.shape
+    _, output_h, output_w, _ = output.shape
+    _, filter_h, filter_w, _ = weights.shape
+    return (
+        ("batches", batches),
+        ("input_h", input_h),
+        ("input_w", input_w),
+        ("input_c", input_c),
+        ("output_h", output_h),
+        ("output_w", output_w),
+        ("multiplier", window.depth_multiplier),
+        ("filter_h", filter_h),
+        ("filter_w", filter_w),
+        ("stride_h", window.stride_h),
+        ("stride_w", window.stride_w),
+        ("dilation_h", window.dilation_h if filter_h > 1 else 1),
+        ("dilation_w", window.dilation_w if filter_w > 1 else 1),
+        ("pad_top", window.pad_top),
+        ("pad_left", window.pad_left),
+    )
+
+
+def _tensors(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+    return (
+        checks.operand(operator, tensors, 0),
+        checks.operand(operator, tensors, 1),
+        checks.optional_operand(operator, tensors, 2),
+        checks.single_output(operator, tensors),
+    )

@@ -1,0 +1,154 @@
+"""FULLY_CONNECTED: int8, per-tensor or per-channel weights, any batch, inputs of any rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import BadInput, Unsupported
+from shoal.operators import checks
+from shoal.operators.activation import read_activation
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle
+from shoal.tensors import Array, Tensor
+
+NAME = "fully_connected"
+
+#: outputs of a block of weights in fully_connected_s8.h
+BLOCK = 4
+
+_LITERAL = Kernel("fully_connected_s8", "fully_connected_s8")
+_SHARED = Kernel("fully_connected_s8", "fully_connected_s8", literal=False)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`keep_dims`: the output keeps all dimensions of the input but the last; else it is [batches, outputs]."""
+
+    activation: str
+    keep_dims: bool
+
+
+def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
+    """From FullyConnectedOptions."""
+    if options is None:
+        raise BadInput("options are missing", where=checks.where(operator), advice="convert the model again")
+    if options.WeightsFormat() != 0:
+        raise Unsupported(
+            "weights are shuffled for another processor",
+            where=checks.where(operator),
+            advice="convert the model again with default weights",
+        )
+    return Attributes(read_activation(options.FusedActivationFunction(), operator), bool(options.KeepNumDims()))
+
+
+def check(operator: Operator, tensors: Tensors) -> None:
+    """Weights are [outputs, inputs]; all dimensions of the input but the weights' are batches."""
+    inputs, weights, bias, output = _tensors(operator, tensors)
+    checks.check_int8(operator, inputs)
+    checks.check_int8(operator, output)
+    checks.check_rank(operator, weights, 2)
+    outputs, products = weights.shape
+    checks.check_constant_weights(operator, weights, 0, outputs)
+    if weights.quantization is not None and weights.quantization.per_channel:
+        checks.check_symmetric(operator, weights)
+    checks.check_bias(operator, bias, outputs)
+    if min(weights.shape) < 1 or not inputs.elements or inputs.elements % products:
+        raise BadInput(
+            f"shape {list(inputs.shape)} is not rows of the {products} inputs that the weights take",
+            where=checks.where(operator, inputs),
+        )
+    if operator.attributes.keep_dims:
+        checks.check_shape(operator, output, (*inputs.shape[:-1], outputs))
+    elif not output.shape or output.shape[-1] != outputs or output.elements != inputs.elements // products * outputs:
+        raise BadInput(
+            f"shape {list(output.shape)} where {[inputs.elements // products, outputs]} is due",
+            where=checks.where(operator, output),
+        )
+
+
+def macs(operator: Operator, tensors: Tensors) -> int:
+    _, weights, _, output = _tensors(operator, tensors)
+    return output.elements * weights.shape[1]
+
+
+def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+    """A matrix product in double, which holds every sum of int8 products."""
+    source, weights, bias, output = _tensors(operator, tensors)
+    assert weights.data is not None
+    rows = inputs[0].reshape(-1, weights.shape[1]).astype(np.float64) - source.zero_point
+    total = (rows @ (weights.data.astype(np.float64) - weights.zero_point).T).astype(np.int64)
+    if bias is not None and bias.data is not None:
+        total = total + bias.data.reshape(-1)
+    scaled = rescale(
+        total, *multipliers(source, weights, output, weights.shape[0]), operator.attributes.activation, output
+    )
+    return [scaled.reshape(output.shape)]
+
+
+def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    source, weights, bias, output = _tensors(operator, tensors)
+    assert weights.data is not None
+    symmetric = weights.data.astype(np.int16) - weights.zero_point
+    sums = bind(
+        symmetric,
+        None if bias is None else bias.data,
+        source,
+        *multipliers(source, weights, output, weights.shape[0]),
+    )
+    sums, form = settle(sums, operator.attributes.activation, output)
+    return _portable(source, weights, output, sums, form)
+
+
+def _portable(source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization) -> list[Call]:
+    outputs, products = weights.shape
+    packed = blocks(sums.weights + weights.zero_point, 1, BLOCK).astype(np.int8)
+    constants = (
+        Constant("weights", packed.reshape(-1, BLOCK, products).transpose(0, 2, 1).reshape(-1), 1),
+        Constant("bias", blocks(sums.bias, 1, BLOCK)),
+        Constant("multipliers", blocks(sums.multipliers.astype(np.int32), 1, BLOCK)),
+        Constant("shifts", blocks(form.shifts, 1, BLOCK), 1),
+    )
+    return [
+        Call(
+            kernel,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=(
+                ("batches", output.elements // outputs),
+                ("input_c", products),
+                ("output_c", outputs),
+                ("asymmetric", int(weights.zero_point != 0)),
+                ("general", int(form.general)),
+                ("clamped", int(form.clamped)),
+            ),
+            parameters=(
+                ("weights_zero_point", weights.zero_point),
+                ("offset", form.offset),
+                ("low", form.low),
+                ("high", form.high),
+            ),
+            constants=constants,
+            in_place=(_overlap(output.elements // outputs, products, outputs),),
+            instructions=3 * output.elements * products,
+            code_bytes=400,
+        )
+        for kernel in (_LITERAL, _SHARED)
+    ]
+
+
+def _overlap(batches: int, products: int, outputs: int) -> int:
+    """In-place distance in bytes: a row is read until its last output is stored."""
+    return -outputs + min(0, (batches - 1) * (products - outputs))
+
+
+def _tensors(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+    return (
+        checks.operand(operator, tensors, 0),
+        checks.operand(operator, tensors, 1),
+        checks.optional_operand(operator, tensors, 2),
+        checks.single_output(operator, tensors),
+    )
