@@ -20,19 +20,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mutations import mutate
 from random_networks import RandomNetwork
+from shoal import boards
+from shoal.boards.board import Board
 from shoal.errors import ShoalError
 from shoal.network.read_tflite import parse
 from shoal.network.simplify import simplify
-from shoal.operators import kind
+from shoal.plan.planner import plan
+from shoal.plan.steps import Options
 
 
-def read(data: bytes) -> str:
-    """Everything that `analyze` asks of a model before it plans; the kind of outcome."""
+def read(data: bytes, board: Board) -> str:
+    """Everything that `analyze` does with a model: read, simplify, plan; the kind of outcome."""
     try:
-        graph = simplify(parse(data, "net", "net.tflite"))
-        for operator in graph.operators:
-            kind(operator.kind).macs(operator, graph.tensors)
-            kind(operator.kind).calls(operator, graph.tensors, frozenset())
+        plan(simplify(parse(data, "net", "net.tflite")), board, Options())
     except ShoalError as error:
         return type(error).__name__
     return "accepted"
@@ -46,6 +46,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=Path("fuzz_reader_failure.tflite"))
     options = parser.parse_args()
     sources = [p.read_bytes() for p in options.models] or [RandomNetwork(s, 8).model for s in range(20)]
+    board = boards.load("netduinoplus2")
     r = random.Random(options.seed)
     outcomes: Counter[str] = Counter()
     slowest = 0.0
@@ -54,7 +55,7 @@ def main() -> int:
         damaged = mutate(r.choice(sources), r)
         before = time.monotonic()
         try:
-            outcomes[read(damaged)] += 1
+            outcomes[read(damaged, board)] += 1
         except BaseException as error:
             options.keep.write_bytes(damaged)
             traceback.print_exc()

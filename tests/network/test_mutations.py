@@ -28,7 +28,7 @@ def test_damaged_files_never_surprise(seed: int) -> None:
             simplify(parse(damaged, "net", "net.tflite"))
         except ShoalError as error:
             refused += 1
-            assert error.what and (error.where.startswith("net.tflite") or "does not depend" in error.what)
+            assert error.what and error.where.startswith("net")
     assert refused > 100
 
 

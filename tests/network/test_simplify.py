@@ -195,6 +195,16 @@ def test_an_output_without_an_input_is_refused() -> None:
         simplify(parse(b.build(inputs=[x], outputs=[y, d]), "net", "f"))
 
 
+def test_a_constant_that_no_flash_holds_is_refused() -> None:
+    b = ModelBuilder()
+    x, y, d = (b.tensor((1, 1 << 21), scale=0.5) for _ in range(3))
+    c = b.tensor(data=np.zeros((1, 1 << 21), np.int8), scale=0.25)
+    b.operator("QUANTIZE", [c], [d])
+    b.operator("ADD", [x, d], [y])
+    with pytest.raises(Unsupported, match="2,097,152 bytes"):
+        simplify(parse(b.build(inputs=[x], outputs=[y]), "net", "f"))
+
+
 def test_dead_branches_are_dropped() -> None:
     graph = chain(("ADD", {"scale": 1.0}), ("LOGISTIC", {"scale": 1 / 256, "zero_point": -128}), outputs=(1,))
     assert kinds(graph) == ["add", "logistic"] and kinds(simplify(graph)) == ["add"]

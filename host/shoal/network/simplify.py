@@ -15,8 +15,8 @@ from shoal.operators import kind
 from shoal.operators.base import Operator
 from shoal.operators.window import Window, extent
 
-#: a constant that is computed here goes to flash: larger ones stay operators
-_MOST_CONSTANT_BYTES = 1 << 16
+#: a constant that is computed here goes to flash
+_MOST_CONSTANT_BYTES = 1 << 20
 
 #: operators that read their first input as a flat row of bytes, whatever its shape
 _FLATTENING = {"fully_connected", "reshape"}
@@ -27,11 +27,11 @@ def simplify(graph: Graph) -> Graph:
 
     Unsupported where an output does not depend on any input."""
     rewrites: tuple[Callable[[Graph], Graph], ...] = (
+        drop_unused,
         fold_constants,
         drop_identities,
         skip_reshapes,
         fold_padding,
-        drop_unused,
     )
     count = -1
     while count != len(graph.operators):
@@ -52,12 +52,15 @@ def fold_constants(graph: Graph) -> Graph:
         if any(t in graph.outputs for t in o.outputs):
             raise Unsupported(
                 f"output {tensors[o.outputs[0]].name!r} does not depend on any input",
-                where=f"operator {o.sources[0]} {o.kind}",
+                where=f"{graph.name}, operator {o.sources[0]} {o.kind}",
                 advice="remove the output, or connect it to the input",
             )
         if sum(tensors[t].bytes for t in o.outputs) > _MOST_CONSTANT_BYTES:
-            kept.append(o)
-            continue
+            raise Unsupported(
+                f"constant {tensors[o.outputs[0]].name!r} of {tensors[o.outputs[0]].bytes:,} bytes",
+                where=f"{graph.name}, operator {o.sources[0]} {o.kind}",
+                advice=f"make it smaller: at most {_MOST_CONSTANT_BYTES:,} bytes are computed ahead",
+            )
         for index, value in zip(o.outputs, run(o, tensors, {}), strict=True):
             value.flags.writeable = False
             tensors[index] = replace(tensors[index], data=value)
