@@ -33,8 +33,12 @@
 #define SHOAL_LINK __attribute__((section(".text.link")))
 #define SHOAL_ISR  __attribute__((section(".text.isr")))
 
-/* Data that survives a reset: neither loaded nor zeroed. */
+/* Data that survives a reset: neither loaded nor zeroed. A name without a dot lets a computer's linker mark its ends. */
+#if defined(__linux__)
+#define SHOAL_NOINIT __attribute__((section("noinit")))
+#else
 #define SHOAL_NOINIT __attribute__((section(".noinit")))
+#endif
 
 #ifndef SHOAL_RING_BYTES
 #define SHOAL_RING_BYTES 256

@@ -1,0 +1,218 @@
+#include "link.h"
+
+#include "../runtime/fault.h"
+
+enum {
+    HISTORY = 8, /* requests that may be on the way at once */
+    KEPT_ANSWER = 40,
+    ASK_TRIES = 5,
+    ASK_MICROSECONDS = 200000, /* for each try */
+};
+
+typedef struct {
+    frame_receiver receiver;
+    uint16_t session; /* 0: none */
+    uint16_t earlier; /* the session before: a late frame of its opening must not bring it back */
+    uint16_t last;    /* sequence number of the last request that was run */
+    uint16_t repeats;
+    uint8_t status[HISTORY]; /* of the last requests, by sequence number */
+    uint8_t kept_length;     /* the last answer, whole; 0 where it is made anew */
+    uint8_t kept[KEPT_ANSWER];
+} link_port;
+
+static link_port ports[SHOAL_UARTS];
+static uint8_t body[FRAME_MAX];
+static uint8_t node = FIRST_NODE;
+static bool asking;
+static uint16_t ask_sequence;
+
+SHOAL_LINK uint8_t *link_room(void) {
+    return body + FRAME_HEADER + 1;
+}
+
+SHOAL_LINK uint16_t link_repeats(unsigned port) {
+    return ports[port].repeats;
+}
+
+SHOAL_LINK uint8_t link_node(void) {
+    return node;
+}
+
+SHOAL_LINK static void fill_header(uint8_t *to, uint8_t destination, uint8_t type, uint16_t session,
+                                   uint16_t sequence) {
+    to[FRAME_VERSION_AT] = PROTOCOL;
+    to[FRAME_SOURCE_AT] = node;
+    to[FRAME_DESTINATION_AT] = destination;
+    to[FRAME_TYPE_AT] = type;
+    put16(to + FRAME_SESSION_AT, session);
+    put16(to + FRAME_SEQUENCE_AT, sequence);
+}
+
+SHOAL_LINK static void send_answer(const link_request *request, uint8_t status, uint8_t length) {
+    fill_header(body, request->source, (uint8_t)(request->type | MESSAGE_REPLY), request->session, request->sequence);
+    body[FRAME_HEADER] = status;
+    frame_send(request->port, body, (uint8_t)(FRAME_HEADER + 1 + length));
+}
+
+SHOAL_LINK void link_answer(const link_request *request, uint8_t status, uint8_t length) {
+    link_port *port = &ports[request->port];
+    if ((request->type & MESSAGE_PURE) == 0) {
+        port->status[request->sequence % HISTORY] = status;
+        port->kept_length = length < KEPT_ANSWER ? length : KEPT_ANSWER;
+        put_bytes(port->kept, link_room(), port->kept_length);
+    }
+    send_answer(request, status, length);
+}
+
+/* A session begins: numbers start over. Its opening may come twice, and an earlier one late. */
+SHOAL_LINK static void open_session(const link_request *request) {
+    link_port *port = &ports[request->port];
+    if (request->session == 0 || request->session == port->earlier || request->sequence != 0 || request->length != 1) {
+        return;
+    }
+    if (request->session != port->session) {
+        port->earlier = port->session;
+        port->session = request->session;
+        port->last = 0;
+        port->repeats = 0;
+        port->status[0] = STATUS_OK;
+        port->kept_length = 0;
+        node = request->payload[0];
+    }
+    /* The last number tells an opening that came twice from two that chose the same session. */
+    uint8_t *to = put16(put16(link_room(), SHOAL_RING_BYTES), port->last);
+    put32(to, fault_starts());
+    send_answer(request, STATUS_OK, 8);
+}
+
+/* Whether this request is to be run now; answers it otherwise, or lets it go. */
+SHOAL_LINK static bool accept(const link_request *request) {
+    link_port *port = &ports[request->port];
+    if (request->type == MESSAGE_OPEN) {
+        open_session(request);
+        return false;
+    }
+    if (asking) {
+        send_answer(request, STATUS_BUSY, 0);
+        return false;
+    }
+    if (request->session != port->session || port->session == 0) {
+        send_answer(request, STATUS_NO_SESSION, 0);
+        return false;
+    }
+    int ahead = (int16_t)(uint16_t)(request->sequence - port->last);
+    if (ahead == 1) {
+        port->last = request->sequence;
+        return true;
+    }
+    if (ahead > 1) {
+        put16(link_room(), (uint16_t)(port->last + 1u));
+        send_answer(request, STATUS_GAP, 2);
+        return false;
+    }
+    port->repeats++;
+    if ((request->type & MESSAGE_PURE) != 0) {
+        return true;
+    }
+    if (ahead > -HISTORY) {
+        uint8_t length = ahead == 0 ? port->kept_length : 0;
+        put_bytes(link_room(), port->kept, length);
+        send_answer(request, port->status[request->sequence % HISTORY], length);
+    }
+    return false;
+}
+
+/* The next whole frame that is for this node, from what has arrived on a port. */
+SHOAL_LINK static bool next_frame(unsigned number, link_request *frame) {
+    frame_receiver *receiver = &ports[number].receiver;
+    for (int byte; (byte = hal_uart_get(number)) >= 0;) {
+        uint8_t length = frame_receive(receiver, (uint8_t)byte);
+        if (length == 0) {
+            continue;
+        }
+        const uint8_t *from = receiver->body;
+        uint8_t destination = from[FRAME_DESTINATION_AT];
+        if (destination != node && destination != ANY_NODE) {
+            continue;
+        }
+        *frame = (link_request){
+            .port = (uint8_t)number,
+            .source = from[FRAME_SOURCE_AT],
+            .type = from[FRAME_TYPE_AT],
+            .length = (uint8_t)(length - FRAME_HEADER),
+            .session = get16(from + FRAME_SESSION_AT),
+            .sequence = get16(from + FRAME_SEQUENCE_AT),
+            .payload = from + FRAME_HEADER,
+        };
+        if (from[FRAME_VERSION_AT] == PROTOCOL) {
+            return true;
+        }
+        if ((frame->type & MESSAGE_REPLY) == 0) {
+            send_answer(frame, STATUS_VERSION, 0);
+        }
+    }
+    return false;
+}
+
+SHOAL_LINK static bool is_request(const link_request *frame) {
+    return (frame->type & MESSAGE_REPLY) == 0 && frame->type != MESSAGE_FAULT && frame->type != MESSAGE_STARTED;
+}
+
+SHOAL_LINK bool link_poll(link_request *request) {
+    for (unsigned number = 0; number < SHOAL_UARTS; number++) {
+        while (next_frame(number, request)) {
+            if (is_request(request) && accept(request)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Waits for the answer to our own request, and turns away what else comes. */
+SHOAL_LINK static bool await(unsigned port, uint8_t type, uint16_t session, uint8_t *answer, uint8_t *answer_length) {
+    uint32_t left = ASK_MICROSECONDS;
+    while (left > 0) {
+        link_request frame;
+        for (unsigned number = 0; number < SHOAL_UARTS; number++) {
+            while (next_frame(number, &frame)) {
+                if (is_request(&frame)) {
+                    (void)accept(&frame);
+                } else if (number == port && frame.type == (type | MESSAGE_REPLY) && frame.session == session &&
+                           frame.sequence == ask_sequence) {
+                    *answer_length = frame.length < *answer_length ? frame.length : *answer_length;
+                    put_bytes(answer, frame.payload, *answer_length);
+                    return true;
+                }
+            }
+        }
+        hal_tick();
+        left = hal_idle(left);
+    }
+    return false;
+}
+
+SHOAL_LINK bool link_ask(unsigned port, uint8_t type, uint8_t length, uint8_t *answer, uint8_t *answer_length) {
+    /* The line's other end keeps the same kind of session; the count of starts names ours. */
+    uint16_t session = (uint16_t)(fault_starts() | 1u);
+    uint8_t question[FRAME_PAYLOAD];
+    put_bytes(question, link_room(), length);
+    ask_sequence++;
+    asking = true;
+    bool answered = false;
+    for (int tries = 0; tries < ASK_TRIES && !answered; tries++) {
+        fill_header(body, ANY_NODE, type, session, ask_sequence);
+        put_bytes(body + FRAME_HEADER, question, length);
+        frame_send(port, body, (uint8_t)(FRAME_HEADER + length));
+        answered = await(port, type, session, answer, answer_length);
+    }
+    asking = false;
+    return answered;
+}
+
+SHOAL_LINK void link_notice(uint8_t type, const uint8_t *payload, uint8_t length) {
+    uint8_t notice[FRAME_HEADER + NOTICE_BYTES + FRAME_CRC];
+    fill_header(notice, HOST_NODE, type, 0, 0);
+    put_bytes(notice + FRAME_HEADER, payload, length);
+    frame_send(0, notice, (uint8_t)(FRAME_HEADER + length));
+}

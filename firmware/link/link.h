@@ -1,0 +1,41 @@
+/* Requests and answers over frames, on each serial port: every request runs once and in order, and either end may
+ * ask. host/shoal/link/client.py is the other side. */
+#ifndef SHOAL_LINK_H
+#define SHOAL_LINK_H
+
+#include "frames.h"
+#include "messages.h"
+
+typedef struct {
+    uint8_t port;
+    uint8_t source;
+    uint8_t type;
+    uint8_t length;
+    uint16_t session;
+    uint16_t sequence;
+    const uint8_t *payload; /* valid until the next byte of its port is taken */
+} link_request;
+
+/* Takes in what has arrived on all ports. True where a request is to be run; whoever runs it calls link_answer. */
+bool link_poll(link_request *request);
+
+/* Room for what follows the status in an answer, FRAME_PAYLOAD − 1 bytes; the request's payload lies elsewhere. */
+uint8_t *link_room(void);
+
+/* Answers with a status and `length` bytes of link_room, and remembers it for a repeated request. */
+void link_answer(const link_request *request, uint8_t status, uint8_t length);
+
+/* Asks the other end of `port` with `length` bytes of link_room and waits for its answer, a bounded time, with
+ * retries; requests that come in meanwhile are told that this node is busy. `*answer_length` bytes of the answer
+ * (status first) are copied to `answer` at most; false where none came. */
+bool link_ask(unsigned port, uint8_t type, uint8_t length, uint8_t *answer, uint8_t *answer_length);
+
+/* A frame that nobody answers, from any state: a fault may have stopped everything else. */
+void link_notice(uint8_t type, const uint8_t *payload, uint8_t length);
+
+/* Repeated requests since the session of this port began. */
+uint16_t link_repeats(unsigned port);
+
+uint8_t link_node(void);
+
+#endif

@@ -1,0 +1,69 @@
+/* Messages: what frames mean. docs/link.md has the bytes; host/shoal/link/messages.py is the other side. */
+#ifndef SHOAL_MESSAGES_H
+#define SHOAL_MESSAGES_H
+
+enum {
+    PROTOCOL = 1,
+    ANY_NODE = 0xFF,
+    HOST_NODE = 0,
+    FIRST_NODE = 1, /* a node's own number until it is told another */
+};
+
+enum {
+    /* run once, whatever the line does */
+    MESSAGE_OPEN = 0x01,
+    MESSAGE_PLAN = 0x02,
+    MESSAGE_WRITE = 0x03,
+    MESSAGE_RUN = 0x04,
+    MESSAGE_RUN_STEPS = 0x05,
+    MESSAGE_RESET = 0x06,
+    MESSAGE_PROVOKE = 0x07,
+    MESSAGE_ASK = 0x08,
+    /* notices: nobody answers them */
+    MESSAGE_FAULT = 0x30,
+    MESSAGE_STARTED = 0x31,
+    /* change nothing, so a repeated one is simply run again */
+    MESSAGE_IDENTIFY = 0x40,
+    MESSAGE_TENSORS = 0x41,
+    MESSAGE_READ = 0x42,
+    MESSAGE_ECHO = 0x43,
+
+    MESSAGE_PURE = 0x40,
+    MESSAGE_REPLY = 0x80,
+};
+
+enum {
+    STATUS_OK = 0,
+    STATUS_UNKNOWN = 1,
+    STATUS_MALFORMED = 2,
+    STATUS_NO_SESSION = 3,
+    STATUS_GAP = 4,
+    STATUS_BUSY = 5,
+    STATUS_VERSION = 6,
+    STATUS_RANGE = 7,
+    STATUS_NO_PLAN = 8,
+    STATUS_MODEL = 9,
+    STATUS_NO_ANSWER = 10,
+    /* why a plan packet is refused; each is followed by the value that it is about */
+    STATUS_PLAN_VERSION = 16,
+    STATUS_PLAN_ASSIGNMENTS = 17,
+    STATUS_PLAN_NODE = 18,
+    STATUS_PLAN_VARIANT = 19,
+    STATUS_PLAN_FIRST = 20,
+    STATUS_PLAN_LAST = 21,
+    STATUS_PLAN_MASK = 22,
+    STATUS_PLAN_TENSORS = 23,
+};
+
+enum {
+    SPACE_INPUT = 0,
+    SPACE_OUTPUT = 1,
+    SPACE_ARENA = 2,
+};
+
+enum {
+    PLAN_PACKET_VERSION = 1,
+    PLAN_LAST_BOUNDARY = 0xFFFF,
+};
+
+#endif

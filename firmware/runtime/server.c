@@ -1,0 +1,286 @@
+#include "server.h"
+
+#include "../link/link.h"
+#include "fault.h"
+#include "measure.h"
+#include "model.h"
+
+enum {
+    ROOM = FRAME_PAYLOAD - 1, /* of an answer, after its status */
+    PIECE_HEADER = 8,         /* space, flags, index, offset */
+    PLAN_HEADER = 2,          /* version, assignments */
+    ASSIGNMENT = 12,          /* node, variant, first, last, mask, inputs, outputs */
+    NAME_MAX = 48,
+    BOARD_MAX = 32,
+    VERSION_MAX = 24,
+    BUILD_ID_MAX = 20,
+};
+
+/* An answer's status, and how many bytes of link_room follow it. */
+typedef struct {
+    uint8_t status;
+    uint8_t length;
+} reply;
+
+static uint16_t planned_session; /* whose plan packet was taken; 0: nobody's */
+static uint32_t bytes_in;        /* since the last run */
+static uint32_t bytes_out;
+
+SHOAL_LINK static reply answer(const uint8_t *end) {
+    return (reply){STATUS_OK, (uint8_t)(end - link_room())};
+}
+
+SHOAL_LINK static reply refuse(uint8_t status) {
+    return (reply){status, 0};
+}
+
+SHOAL_LINK static reply refuse_value(uint8_t status, uint32_t value) {
+    put32(link_room(), value);
+    return (reply){status, 4};
+}
+
+/* A string with its length in front. */
+SHOAL_LINK static uint8_t *put_text(uint8_t *to, const char *text, uint8_t most) {
+    uint8_t length = 0;
+    while (length < most && text[length] != '\0') {
+        to[1 + length] = (uint8_t)text[length];
+        length++;
+    }
+    to[0] = length;
+    return to + 1 + length;
+}
+
+SHOAL_LINK static reply identify(void) {
+    hal_memory_map memory = hal_memory();
+    uint32_t id_size = 0;
+    const uint8_t *id = hal_build_id(&id_size);
+    if (id_size > BUILD_ID_MAX) {
+        id_size = BUILD_ID_MAX;
+    }
+    uint8_t *to = link_room();
+    *to++ = link_node();
+    *to++ = hal_has_cycles() ? 1 : 0;
+    to = put32(to, hal_clock_hz());
+    to = put32(to, image.arena_bytes);
+    to = put32(to, image.weights_bytes);
+    to = put32(to, memory.static_bytes);
+    to = put32(to, (uint32_t)(memory.stack_top - memory.stack_bottom));
+    to = put16(to, image.step_count);
+    to = put16(to, image.input_count);
+    to = put16(to, image.output_count);
+    to = put32(fault_put(to), fault_starts());
+    to = put_bytes(to, image.sha256, sizeof image.sha256);
+    *to++ = (uint8_t)id_size;
+    to = put_bytes(to, id, id_size);
+    to = put_text(to, image.name, NAME_MAX);
+    to = put_text(to, SHOAL_BOARD, BOARD_MAX);
+    return answer(put_text(to, image.tool_version, VERSION_MAX));
+}
+
+/* A tensor of the model's inputs or outputs, or the whole arena; 0 bytes where there is none. */
+SHOAL_LINK static model_tensor place(uint8_t space, uint16_t index) {
+    if (space == SPACE_INPUT && index < image.input_count) {
+        return image.inputs[index];
+    }
+    if (space == SPACE_OUTPUT && index < image.output_count) {
+        return image.outputs[index];
+    }
+    return (model_tensor){0, space == SPACE_ARENA ? image.arena_bytes : 0};
+}
+
+SHOAL_LINK static reply tensors(const link_request *request) {
+    if (request->length != 3 || request->payload[0] > SPACE_OUTPUT) {
+        return refuse(STATUS_MALFORMED);
+    }
+    uint8_t space = request->payload[0];
+    uint16_t count = space == SPACE_INPUT ? image.input_count : image.output_count;
+    uint8_t *to = link_room();
+    for (uint32_t i = get16(request->payload + 1); i < count && to + 4 <= link_room() + ROOM; i++) {
+        to = put32(to, place(space, (uint16_t)i).bytes);
+    }
+    return answer(to);
+}
+
+/* Where the piece {space, flags, index, offset} of `size` bytes lies, or 0 where it is out of range. */
+SHOAL_LINK static uint8_t *piece(const uint8_t *header, uint32_t size) {
+    model_tensor whole = place(header[0], get16(header + 2));
+    uint32_t offset = get32(header + 4);
+    if (offset > whole.bytes || size > whole.bytes - offset) {
+        return 0;
+    }
+    return image.arena() + whole.offset + offset;
+}
+
+SHOAL_LINK static reply write_piece(const link_request *request) {
+    if (request->length < PIECE_HEADER || request->payload[0] == SPACE_OUTPUT) {
+        return refuse(STATUS_MALFORMED);
+    }
+    uint32_t size = (uint32_t)request->length - PIECE_HEADER;
+    uint8_t *to = piece(request->payload, size);
+    if (to == 0) {
+        return refuse(STATUS_RANGE);
+    }
+    put_bytes(to, request->payload + PIECE_HEADER, size);
+    bytes_in += size;
+    return refuse(STATUS_OK);
+}
+
+SHOAL_LINK static reply read_piece(const link_request *request) {
+    if (request->length != PIECE_HEADER + 2) {
+        return refuse(STATUS_MALFORMED);
+    }
+    uint32_t size = get16(request->payload + PIECE_HEADER);
+    const uint8_t *from = size <= ROOM ? piece(request->payload, size) : 0;
+    if (from == 0) {
+        return refuse(STATUS_RANGE);
+    }
+    bytes_out += size;
+    return answer(put_bytes(link_room(), from, size));
+}
+
+/* This image holds one plan: the whole network as one chunk, as it was generated. */
+SHOAL_LINK static reply plan(const link_request *request) {
+    const uint8_t *packet = request->payload;
+    const uint8_t *assignment = packet + PLAN_HEADER;
+    planned_session = 0;
+    if (request->length < PLAN_HEADER) {
+        return refuse(STATUS_MALFORMED);
+    }
+    if (packet[0] != PLAN_PACKET_VERSION) {
+        return refuse_value(STATUS_PLAN_VERSION, packet[0]);
+    }
+    if (packet[1] != 1) {
+        return refuse_value(STATUS_PLAN_ASSIGNMENTS, packet[1]);
+    }
+    if (request->length < PLAN_HEADER + ASSIGNMENT ||
+        request->length != PLAN_HEADER + ASSIGNMENT + 2 * (assignment[10] + assignment[11])) {
+        return refuse(STATUS_MALFORMED);
+    }
+    if (assignment[0] != link_node()) {
+        return refuse_value(STATUS_PLAN_NODE, assignment[0]);
+    }
+    if (assignment[1] != 0) {
+        return refuse_value(STATUS_PLAN_VARIANT, assignment[1]);
+    }
+    if (get16(assignment + 2) != 0) {
+        return refuse_value(STATUS_PLAN_FIRST, get16(assignment + 2));
+    }
+    if (get16(assignment + 4) != PLAN_LAST_BOUNDARY) {
+        return refuse_value(STATUS_PLAN_LAST, get16(assignment + 4));
+    }
+    if (get32(assignment + 6) != 0) {
+        return refuse_value(STATUS_PLAN_MASK, get32(assignment + 6));
+    }
+    if (assignment[10] + assignment[11] != 0) {
+        return refuse_value(STATUS_PLAN_TENSORS, get16(assignment + ASSIGNMENT));
+    }
+    planned_session = request->session;
+    return refuse(STATUS_OK);
+}
+
+SHOAL_LINK static reply run(const link_request *request, unsigned first, unsigned last) {
+    if (planned_session != request->session) {
+        return refuse(STATUS_NO_PLAN);
+    }
+    measurement measured = measure(first, last);
+    if (measured.code != 0) {
+        return refuse_value(STATUS_MODEL, (uint32_t)measured.code);
+    }
+    uint8_t *to = put32(link_room(), (uint32_t)measured.cycles);
+    to = put32(to, (uint32_t)(measured.cycles >> 32));
+    to = put32(put32(to, measured.stack), measured.stack_total);
+    *to++ = 0; /* requests that wait: this node has no queue */
+    to = put32(put32(to, bytes_in), bytes_out);
+    bytes_in = bytes_out = 0;
+    return answer(put16(to, link_repeats(request->port)));
+}
+
+SHOAL_LINK static reply run_steps(const link_request *request) {
+    if (request->length != 4) {
+        return refuse(STATUS_MALFORMED);
+    }
+    uint16_t first = get16(request->payload);
+    uint16_t last = get16(request->payload + 2);
+    if (first >= last || last > image.step_count) {
+        return refuse_value(STATUS_RANGE, image.step_count);
+    }
+    return run(request, first, last);
+}
+
+SHOAL_LINK static reply echo(const link_request *request) {
+    if (request->length > ROOM) {
+        return refuse(STATUS_RANGE);
+    }
+    return answer(put_bytes(link_room(), request->payload, request->length));
+}
+
+/* Asks the other end of a port to echo a pattern: the line's other direction. */
+SHOAL_LINK static reply ask(const link_request *request) {
+    if (request->length != 2) {
+        return refuse(STATUS_MALFORMED);
+    }
+    uint8_t port = request->payload[0];
+    uint8_t size = request->payload[1];
+    uint8_t got[ROOM];
+    uint8_t got_length = sizeof got;
+    if (port >= SHOAL_UARTS || size > ROOM - 1) {
+        return refuse(STATUS_RANGE);
+    }
+    for (uint8_t i = 0; i < size; i++) {
+        link_room()[i] = (uint8_t)(i * 31u);
+    }
+    if (!link_ask(port, MESSAGE_ECHO, size, got, &got_length)) {
+        return refuse(STATUS_NO_ANSWER);
+    }
+    bool same = got_length == size + 1 && got[0] == STATUS_OK;
+    for (uint8_t i = 0; same && i < size; i++) {
+        same = got[1 + i] == (uint8_t)(i * 31u);
+    }
+    return refuse(same ? STATUS_OK : STATUS_NO_ANSWER);
+}
+
+SHOAL_LINK static reply dispatch(const link_request *request) {
+    switch (request->type) {
+    case MESSAGE_IDENTIFY:
+        return identify();
+    case MESSAGE_TENSORS:
+        return tensors(request);
+    case MESSAGE_PLAN:
+        return plan(request);
+    case MESSAGE_WRITE:
+        return write_piece(request);
+    case MESSAGE_READ:
+        return read_piece(request);
+    case MESSAGE_RUN:
+        return run(request, 0, 0);
+    case MESSAGE_RUN_STEPS:
+        return run_steps(request);
+    case MESSAGE_ECHO:
+        return echo(request);
+    case MESSAGE_ASK:
+        return ask(request);
+    case MESSAGE_RESET:
+    case MESSAGE_PROVOKE:
+        return refuse(STATUS_OK); /* done once the answer is out */
+    default:
+        return refuse(STATUS_UNKNOWN);
+    }
+}
+
+SHOAL_LINK bool server_step(void) {
+    link_request request;
+    if (!link_poll(&request)) {
+        return false;
+    }
+    reply made = dispatch(&request);
+    link_answer(&request, made.status, made.length);
+    if (request.type == MESSAGE_RESET) {
+        hal_uart_flush(request.port);
+        hal_reset();
+    }
+    if (request.type == MESSAGE_PROVOKE && request.length == 1) {
+        hal_uart_flush(request.port);
+        hal_provoke(request.payload[0]);
+    }
+    return true;
+}
