@@ -1,0 +1,47 @@
+"""From a generated folder and the words of --node to a node."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from shoal.errors import BadInput, NodeError
+from shoal.link.node import Node
+
+
+def open_node(directory: Path, spec: str, *, count: bool = False) -> Node:
+    """The node that `spec` names, `emulator`, `host` or `serial:PORT`, with this folder's firmware, built if need be.
+
+    Enter it before use: it must then say that it runs this very build. `count`: the emulator counts instructions.
+    Raises BadInput for any other spec, NodeError for a node that cannot be opened, ToolError where a build fails."""
+    from shoal import boards
+    from shoal.build.builder import build
+    from shoal.link.client import Expected, StreamNode
+    from shoal.render import manifest
+
+    described = manifest.load(directory)
+    kind, _, port = spec.partition(":")
+    if kind not in ("emulator", "host", "serial") or (kind == "serial") != bool(port):
+        raise BadInput(f"there is no node {spec!r}", where="--node", advice="name one of emulator, host, serial:PORT")
+    board = boards.load(str(directory / "boards" / f"{described['board']}.json"))
+    if kind == "emulator":
+        if board.emulator is None:
+            raise NodeError(
+                "this board has no emulator",
+                where=board.id,
+                advice="name another node: --node host, or --node serial:PORT with the board plugged in",
+            )
+        emulator = importlib.import_module(f"shoal.link.emulators.{board.emulator.kind}")
+        node: Node = emulator.open(directory, board, build(directory), count)
+        return node
+    sha256 = described["model"]["sha256"]
+    if kind == "host":
+        from shoal.link.host import HostProcess
+
+        built = build(directory, "host")
+        return StreamNode(HostProcess(built.elf), name="host", expected=Expected(built.build_id, sha256))
+    from shoal.link.serial import SerialPort
+
+    built = build(directory)
+    expected = Expected(built.build_id, sha256, f"flash it first: shoal flash {directory}")
+    return StreamNode(SerialPort(port, board.uarts[0].baud), name=port, expected=expected)

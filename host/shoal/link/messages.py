@@ -1,0 +1,310 @@
+"""Messages: what frames mean. docs/link.md has the bytes; firmware/link/messages.h is the other side.
+
+Parsing takes untrusted bytes: whatever they are, the only error is NodeError."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from shoal.errors import NodeError
+from shoal.link.frames import MAX_PAYLOAD
+
+ANY_NODE = 0xFF
+HOST_NODE = 0
+FIRST_NODE = 1
+
+REPLY = 0x80
+PLAN_VERSION = 1
+#: stands for the network's last boundary
+LAST_BOUNDARY = 0xFFFF
+
+
+class Type(IntEnum):
+    """Below 0x30: runs once, whatever the line does; from 0x40: changes nothing, so a repeated one is run again."""
+
+    OPEN = 0x01
+    PLAN = 0x02
+    WRITE = 0x03
+    RUN = 0x04
+    RUN_STEPS = 0x05
+    RESET = 0x06
+    PROVOKE = 0x07
+    ASK = 0x08
+    FAULT = 0x30
+    STARTED = 0x31
+    IDENTIFY = 0x40
+    TENSORS = 0x41
+    READ = 0x42
+    ECHO = 0x43
+
+
+class Status(IntEnum):
+    """The first byte of every answer; from PLAN_VERSION on, the value that it is about follows."""
+
+    OK = 0
+    UNKNOWN = 1
+    MALFORMED = 2
+    NO_SESSION = 3
+    GAP = 4
+    BUSY = 5
+    VERSION = 6
+    RANGE = 7
+    NO_PLAN = 8
+    MODEL = 9
+    NO_ANSWER = 10
+    PLAN_VERSION = 16
+    PLAN_ASSIGNMENTS = 17
+    PLAN_NODE = 18
+    PLAN_VARIANT = 19
+    PLAN_FIRST = 20
+    PLAN_LAST = 21
+    PLAN_MASK = 22
+    PLAN_TENSORS = 23
+
+
+_REFUSALS = {
+    Status.UNKNOWN: "does not know this message",
+    Status.MALFORMED: "could not read this message",
+    Status.NO_SESSION: "does not know this session: it was started anew, or somebody else talks to it",
+    Status.BUSY: "is busy with another request",
+    Status.VERSION: "speaks another version of the protocol",
+    Status.RANGE: "has nothing there: out of range",
+    Status.NO_PLAN: "was given no plan to run",
+    Status.MODEL: "ran the model, which failed with code {value}",
+    Status.NO_ANSWER: "asked the other end, which did not answer rightly",
+    Status.PLAN_VERSION: "does not read plan packets of version {value}",
+    Status.PLAN_ASSIGNMENTS: "has no resident plan with {value} assignments",
+    Status.PLAN_NODE: "is not node {value}, which the plan is for",
+    Status.PLAN_VARIANT: "has no resident variant {value}",
+    Status.PLAN_FIRST: "has no resident chunk that starts at boundary {value}",
+    Status.PLAN_LAST: "has no resident chunk that ends at boundary {value}",
+    Status.PLAN_MASK: "has no resident plan for skip mask {value:#x}",
+    Status.PLAN_TENSORS: "has no resident chunk that takes or gives tensor {value}",
+}
+
+
+class Refused(NodeError):
+    """The node answered that it will not. `status` says why."""
+
+    def __init__(self, status: Status, value: int = 0, *, where: str = "") -> None:
+        super().__init__(f"the node {_REFUSALS[status].format(value=value)}", where=where)
+        self.status = status
+
+
+class Space(IntEnum):
+    INPUT = 0
+    OUTPUT = 1
+    ARENA = 2
+
+
+class FaultKind(IntEnum):
+    """Named as in board files."""
+
+    HARD_FAULT = 1
+    BUS_FAULT = 2
+    STACK_OVERFLOW = 3
+
+
+def _unpack(layout: str, data: bytes, offset: int = 0) -> tuple[Any, ...]:
+    try:
+        return struct.unpack_from("<" + layout, data, offset)
+    except struct.error:
+        raise NodeError(
+            "a message is cut short", advice="is this node's firmware of another version of shoal?"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a node says of a fault of its own. `start` counts the firmware's starts since power came; `status`: the
+    core's own word (CFSR, mcause, a signal); 0 where unknown."""
+
+    start: int
+    kind: FaultKind
+    address: int
+    pc: int
+    status: int
+    stack: int
+
+    def __str__(self) -> str:
+        text = f"{self.kind.name.lower().replace('_', ' ')} at address {self.address:#010x}"
+        return f"{text}, pc {self.pc:#010x}, status {self.status:#010x}, stack {self.stack:#010x}"
+
+
+#: of a fault in a message
+FAULT_BYTES = 24
+
+
+def unpack_fault(data: bytes, offset: int = 0) -> Fault | None:
+    """None where there was none."""
+    start, kind, address, pc, status, stack = _unpack("6I", data, offset)
+    if kind == 0:
+        return None
+    try:
+        return Fault(start, FaultKind(kind), address, pc, status, stack)
+    except ValueError:
+        raise NodeError(f"a fault of unknown kind {kind}") from None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a node says unasked: that it faulted (FAULT) or started (STARTED), in or for the `starts`-th time."""
+
+    type: Type
+    starts: int
+    fault: Fault | None
+
+    @classmethod
+    def unpack(cls, kind: Type, payload: bytes) -> Notice:
+        fault = unpack_fault(payload)
+        return cls(kind, _unpack("I", payload, FAULT_BYTES)[0], fault)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """`window`: wire bytes that may be on the way to the node; `last`: of its requests that were run."""
+
+    window: int
+    last: int
+    starts: int
+
+    @classmethod
+    def unpack(cls, answer: bytes) -> Opened:
+        return cls(*_unpack("HHI", answer))
+
+
+@dataclass(frozen=True)
+class Described:
+    """The answer to IDENTIFY. `fault`: the last one since power came."""
+
+    node: int
+    counts: str
+    clock_hz: int
+    arena_bytes: int
+    weights_bytes: int
+    static_bytes: int
+    stack_size: int
+    steps: int
+    inputs: int
+    outputs: int
+    fault: Fault | None
+    starts: int
+    model_sha256: str
+    build_id: str
+    model_name: str
+    board: str
+    tool_version: str
+
+    @classmethod
+    def unpack(cls, answer: bytes) -> Described:
+        node, counts, clock_hz, arena, weights, static, stack, steps, inputs, outputs = _unpack("2B5I3H", answer)
+        fault = unpack_fault(answer, 28)
+        starts, sha256 = _unpack("I32s", answer, 28 + FAULT_BYTES)
+        build_id, *names = _counted(answer, 28 + FAULT_BYTES + 36, 4)
+        model_name, board, tool_version = (name.decode("utf-8", "replace") for name in names)
+        return cls(
+            node=node,
+            counts="cycles" if counts else "none",
+            clock_hz=clock_hz,
+            arena_bytes=arena,
+            weights_bytes=weights,
+            static_bytes=static,
+            stack_size=stack,
+            steps=steps,
+            inputs=inputs,
+            outputs=outputs,
+            fault=fault,
+            starts=starts,
+            model_sha256=sha256.hex(),
+            build_id=build_id.hex(),
+            model_name=model_name,
+            board=board,
+            tool_version=tool_version,
+        )
+
+
+def _counted(data: bytes, at: int, count: int) -> Iterator[bytes]:
+    """Byte strings with their length in front."""
+    for _ in range(count):
+        (length,) = _unpack("B", data, at)
+        (text,) = _unpack(f"{length}s", data, at + 1)
+        yield text
+        at += 1 + length
+
+
+def unpack_tensors(answer: bytes) -> tuple[int, ...]:
+    """Bytes of each tensor."""
+    return _unpack(f"{len(answer) // 4}I", answer)
+
+
+_PIECE = struct.Struct("<BBHI")
+
+#: bytes of a tensor that fit one frame, to the node and from it
+MAX_WRITE = MAX_PAYLOAD - _PIECE.size
+MAX_READ = MAX_PAYLOAD - 1
+_LAST_PIECE = 1
+
+
+def pack_write(space: Space, index: int, offset: int, data: bytes, *, last: bool) -> bytes:
+    return _PIECE.pack(space, _LAST_PIECE if last else 0, index, offset) + data
+
+
+def pack_read(space: Space, index: int, offset: int, size: int) -> bytes:
+    return _PIECE.pack(space, 0, index, offset) + struct.pack("<H", size)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One chunk of a plan on one node: boundaries [first, last), the tensors that cross them."""
+
+    node: int
+    variant: int = 0
+    first: int = 0
+    last: int = LAST_BOUNDARY
+    mask: int = 0
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+
+def pack_plan(assignments: tuple[Assignment, ...]) -> bytes:
+    """The plan packet."""
+    packed = struct.pack("<BB", PLAN_VERSION, len(assignments))
+    for a in assignments:
+        packed += struct.pack("<BBHHIBB", a.node, a.variant, a.first, a.last, a.mask, len(a.inputs), len(a.outputs))
+        packed += struct.pack(f"<{len(a.inputs) + len(a.outputs)}H", *a.inputs, *a.outputs)
+    return packed
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The answer to RUN and RUN_STEPS. `queue`: requests that waited; `repeats`: that came more than once in this
+    session; bytes of tensors since the run before."""
+
+    cycles: int
+    stack_bytes: int
+    stack_total_bytes: int
+    queue: int
+    bytes_in: int
+    bytes_out: int
+    repeats: int
+
+    @classmethod
+    def unpack(cls, answer: bytes) -> Ran:
+        return cls(*_unpack("QIIBIIH", answer))
+
+
+def check(answer: bytes, where: str = "") -> bytes:
+    """What follows the status of an answer; Refused unless that is OK."""
+    (code,) = _unpack("B", answer)
+    if code == Status.OK:
+        return answer[1:]
+    try:
+        status = Status(code)
+        value = _unpack("I", answer, 1)[0] if len(answer) == 5 else 0
+    except ValueError:
+        raise NodeError(f"the node refuses with unknown status {code}", where=where) from None
+    raise Refused(status, value, where=where)
