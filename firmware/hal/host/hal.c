@@ -252,8 +252,9 @@ static void catch_faults(void) {}
 #endif
 
 void hal_provoke(uint32_t kind) {
+    static volatile uint8_t *volatile const nowhere = (volatile uint8_t *)1;
     if (kind == HAL_FAULT_BUS) {
-        *(volatile uint8_t *)(uintptr_t)1 = 0;
+        *nowhere = 0;
     } else if (kind == HAL_FAULT_HARD) {
         __builtin_trap();
     } else if (kind == HAL_FAULT_STACK_OVERFLOW) {

@@ -108,6 +108,7 @@ class StreamNode:
         self._sequence = 0
         self._window = 0
         self._starts = 0
+        self._awake = False
         self._planned = False
         self._described: Described | None = None
         self._identity: Identity | None = None
@@ -293,7 +294,8 @@ class StreamNode:
             now = time.monotonic()
             if now >= deadline:
                 raise self._silence()
-            if now >= again:
+            if now >= again or self._awake:
+                self._awake = False
                 if tries is not None:
                     tries -= 1
                     if tries == 0:
@@ -371,8 +373,10 @@ class StreamNode:
                 self._serve(frame)
 
     def _notice(self, notice: Notice) -> None:
-        """Of this session's start or the next: an older one was late on the way."""
+        """Of this session's start or the next: an older one was late on the way. A node that starts while a session is
+        being opened has missed what was sent before."""
         if not self._starts:
+            self._awake = notice.type == Type.STARTED
             return
         if notice.type == Type.FAULT and notice.starts == self._starts:
             raise Restarted(notice.fault, self.name)
