@@ -244,8 +244,8 @@ class StreamNode:
         self._starts = opened.starts
 
     def _until_restart(self, kind: Type, payload: bytes = b"") -> Fault | None:
-        """Asks for what restarts the node, then talks in the session until the node does not know it any more. Gives the
-        fault that it told of meanwhile; NodeError where it carries on."""
+        """Asks for what restarts the node, then talks in the session until the node does not know it any more. Gives
+        the fault that it told of meanwhile; NodeError where it carries on."""
         deadline = time.monotonic() + self._timing.patience
         try:
             self._call(kind, payload)
