@@ -350,9 +350,9 @@ class _Reader:
         """The accessor of the operator's options; None where the file stores none."""
         stored, table = raw.BuiltinOptionsType(), raw.BuiltinOptions()
         expected = _OPTIONS.get(operator.kind)
-        if stored == 0 or table is None or expected is None:
+        if stored == 0 or table is None:
             return None
-        if stored != getattr(tflite.BuiltinOptions, expected.__name__):
+        if expected is None or stored != getattr(tflite.BuiltinOptions, expected.__name__):
             self.bad(f"options of another operator (type {stored})", f"operator {operator.index} {operator.kind}")
         options = expected()
         options.Init(table.Bytes, table.Pos)
