@@ -1,0 +1,73 @@
+/* AVERAGE_POOL_2D in int8: four channels at a time, straight from the input, without scratch. */
+#ifndef SHOAL_AVERAGE_POOL_2D_S8_H
+#define SHOAL_AVERAGE_POOL_2D_S8_H
+
+#include "fixed_point.h"
+#include "pool.h"
+#include "quad.h"
+
+typedef pool_shape average_pool_2d_s8_shape;
+typedef pool_args average_pool_2d_s8_args;
+
+/* A sum of `count` values + 128 to their mean, halves away from zero: where the mean is not positive that is
+ * downwards, which one less than half the count does. */
+SHOAL_INLINE int8_t average_pool_2d_s8_mean(uint32_t sum, uint32_t count, const average_pool_2d_s8_args *args,
+                                            const average_pool_2d_s8_shape *shape) {
+    const uint32_t down = count % 2 == 0 && sum <= count * 128U;
+    const int32_t mean = (int32_t)((sum + count / 2 - down) / count) - 128;
+    return (int8_t)(shape->is_clamped ? clamp(mean, args->low, args->high) : mean);
+}
+
+/* One output pixel: the mean over `height` rows and `width` columns from `column` on. */
+SHOAL_INLINE void average_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height, int32_t column, int32_t width,
+                                           int8_t *output, const average_pool_2d_s8_args *args,
+                                           const average_pool_2d_s8_shape *shape) {
+    const int32_t pitch = shape->channels;
+    const uint32_t count = (uint32_t)(height * width);
+    const int32_t quads = pitch % QUAD_CHANNELS == 0 ? pitch : 0;
+    for (int32_t c = 0; c < quads; c += QUAD_CHANNELS) {
+        uint32_t sums[QUAD_CHANNELS] = {0};
+        for (int32_t y = 0; y < height; ++y) {
+            quad_sum(sums, rows[y] + column * pitch + c, width, pitch);
+        }
+        for (int32_t i = 0; i < QUAD_CHANNELS; ++i) {
+            output[c + i] = average_pool_2d_s8_mean(sums[i], count, args, shape);
+        }
+    }
+    for (int32_t c = quads; c < pitch; ++c) {
+        uint32_t sum = 0;
+        for (int32_t y = 0; y < height; ++y) {
+            sum += single_sum(rows[y] + column * pitch + c, width, pitch);
+        }
+        output[c] = average_pool_2d_s8_mean(sum, count, args, shape);
+    }
+}
+
+/* One output row. `rows`: the `height` input rows that the window has inside the input, each from its first column. */
+SHOAL_INLINE void average_pool_2d_s8_row(const int8_t *const *rows, int32_t height, int8_t *output,
+                                         const average_pool_2d_s8_args *args, const average_pool_2d_s8_shape *shape) {
+    for (int32_t x = 0; x < shape->output_w; ++x) {
+        const pool_span span = pool_columns(x, shape);
+        if (span.size == shape->filter_w) {
+            average_pool_2d_s8_pixel(rows, height, span.first, shape->filter_w, output, args, shape);
+        } else {
+            average_pool_2d_s8_pixel(rows, height, span.first, span.size, output, args, shape);
+        }
+        output += shape->channels;
+    }
+}
+
+SHOAL_INLINE void average_pool_2d_s8(uint8_t *arena, const average_pool_2d_s8_args *args,
+                                     const average_pool_2d_s8_shape *shape) {
+    int8_t *output = (int8_t *)(arena + args->output);
+    for (int32_t n = 0; n < shape->batches; ++n) {
+        for (int32_t y = 0; y < shape->output_h; ++y) {
+            const int8_t *rows[POOL_ROWS];
+            const pool_span span = pool_rows(rows, arena, n, y, args, shape);
+            average_pool_2d_s8_row(rows, span.size, output, args, shape);
+            output += shape->output_w * shape->channels;
+        }
+    }
+}
+
+#endif

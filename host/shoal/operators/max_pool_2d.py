@@ -1,0 +1,41 @@
+"""MAX_POOL_2D: the largest value in a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from shoal.operators.activation import activation_range
+from shoal.operators.base import Call, Operator, Tensors
+from shoal.operators.checks import operand, single_output
+from shoal.operators.pooling import Pool, check_pool, pool_call, read_pool, taps
+from shoal.tensors import Array
+
+NAME = "max_pool_2d"
+
+
+def read(options: Any, operator: Operator, tensors: Tensors) -> Pool:
+    return read_pool(options, operator, tensors)
+
+
+def check(operator: Operator, tensors: Tensors) -> None:
+    check_pool(operator, tensors)
+
+
+def macs(operator: Operator, tensors: Tensors) -> int:
+    return 0
+
+
+def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+    pool: Pool = operator.attributes
+    largest = reduce(np.maximum, taps(pool, inputs[0], -128))
+    limits = activation_range(pool.activation, single_output(operator, tensors))
+    return [np.asarray(np.clip(largest, *limits), np.int8)]
+
+
+def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    words = operand(operator, tensors, 0).shape[3] % 4 == 0 and "dsp" in features
+    return [pool_call("max_pool_2d_s8", operator, tensors, 1.0 if words else 5.0, 3)]

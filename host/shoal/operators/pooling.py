@@ -1,0 +1,135 @@
+"""What AVERAGE_POOL_2D and MAX_POOL_2D share: windows over NHWC that leave out what lies outside of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import BadInput, Unsupported
+from shoal.operators.activation import activation_range, read_activation
+from shoal.operators.base import Call, Kernel, Operator, Tensors
+from shoal.operators.checks import check_int8, check_rank, check_shape, operand, single_output, where
+from shoal.operators.window import Window, read_window
+from shoal.tensors import Array, Tensor
+
+#: rows of a window that the kernels have pointers for; one over the whole input counts as one row
+_MAX_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Pool(Window):
+    """Attributes of both. `activation`: a name of `shoal.operators.activation.RANGES`."""
+
+    filter_h: int
+    filter_w: int
+    activation: str
+
+
+def read_pool(options: Any, operator: Operator, tensors: Tensors) -> Pool:
+    """From TFLite's Pool2DOptions."""
+    input_ = operand(operator, tensors, 0)
+    check_rank(operator, input_, 4)
+    if options is None:
+        raise BadInput("options are missing", where=where(operator), advice="convert the model again")
+    filter_ = options.FilterHeight(), options.FilterWidth()
+    window = read_window(options, operator, (input_.shape[1], input_.shape[2]), filter_)
+    activation = read_activation(options.FusedActivationFunction(), operator)
+    return Pool(**asdict(window), filter_h=filter_[0], filter_w=filter_[1], activation=activation)
+
+
+def check_pool(operator: Operator, tensors: Tensors) -> None:
+    """The shape rule, and the equal quantization of input and output that TFLM asks for."""
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    pool: Pool = operator.attributes
+    for tensor in (input_, output):
+        check_rank(operator, tensor, 4)
+        check_int8(operator, tensor)
+    batches, height, width, channels = input_.shape
+    size = pool.output_size((height, width), (pool.filter_h, pool.filter_w))
+    check_shape(operator, output, (batches, *size, channels))
+    if abs(input_.scale - output.scale) > 1e-6 or input_.zero_point != output.zero_point:
+        raise Unsupported(
+            "input and output are quantized differently",
+            where=where(operator, output),
+            advice="convert the model again; TensorFlow Lite Micro does not run this either",
+        )
+    if geometry(pool, input_, output)["filter_h"] > _MAX_ROWS:
+        raise Unsupported(
+            f"a window of {pool.filter_h} rows that is not the whole input",
+            where=where(operator),
+            advice=f"at most {_MAX_ROWS} rows, or pool in two steps",
+        )
+
+
+def taps(pool: Pool, x: Array, outside: int) -> Iterator[Array]:
+    """For each tap of the window the input under it, [batches, output_h, output_w, channels] in x's dtype, `outside`
+    where it leaves the input."""
+    _, height, width, _ = x.shape
+    output_h, output_w = pool.output_size((height, width), (pool.filter_h, pool.filter_w))
+    padding = ((0, 0), (pool.pad_top, pool.pad_bottom), (pool.pad_left, pool.pad_right), (0, 0))
+    padded = np.pad(x, padding, constant_values=outside)
+    for top in range(pool.filter_h):
+        for left in range(pool.filter_w):
+            bottom, right = top + (output_h - 1) * pool.stride_h + 1, left + (output_w - 1) * pool.stride_w + 1
+            yield padded[:, top : bottom : pool.stride_h, left : right : pool.stride_w]
+
+
+def geometry(pool: Pool, input_: Tensor, output: Tensor) -> dict[str, int]:
+    """The shape members that describe the loops. A window over the whole input is one row: so are its rows in
+    memory."""
+    batches, input_h, input_w, channels = input_.shape
+    _, output_h, output_w, _ = output.shape
+    filter_h, filter_w, top, left = pool.filter_h, pool.filter_w, pool.pad_top, pool.pad_left
+    if (output_h, output_w) == (1, 1) and filter_h - top >= input_h and filter_w - left >= input_w:
+        input_h, input_w = 1, input_h * input_w
+        filter_h, filter_w, top, left = 1, input_w, 0, 0
+    return {
+        "batches": batches,
+        "input_h": input_h,
+        "input_w": input_w,
+        "channels": channels,
+        "output_h": output_h,
+        "output_w": output_w,
+        "filter_h": filter_h,
+        "filter_w": filter_w,
+        "stride_h": pool.stride_h,
+        "stride_w": pool.stride_w,
+        "pad_top": top,
+        "pad_left": left,
+    }
+
+
+def overlap(g: Mapping[str, int]) -> int:
+    """In-place distance in bytes of kernels that go through the output in order: when a pixel is stored, what was
+    written so far must lie below the first input pixel that later windows read. Within a pixel, channels are stored
+    after they were read and before the next ones are."""
+    top = np.maximum(np.arange(g["output_h"]) * g["stride_h"] - g["pad_top"], 0)
+    left = np.maximum(np.arange(g["output_w"]) * g["stride_w"] - g["pad_left"], 0)
+    image = np.arange(g["batches"]) * g["input_h"] * g["input_w"]
+    first = (image[:, None, None] + top[:, None] * g["input_w"] + left).reshape(-1)
+    needed = np.minimum.accumulate(first[::-1])[::-1]
+    return int((needed - np.arange(len(needed))).min()) * g["channels"]
+
+
+def pool_call(name: str, operator: Operator, tensors: Tensors, per_tap: float, per_output: float) -> Call:
+    """The kernel `name`; its cost is that of every tap and of every output value."""
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    pool: Pool = operator.attributes
+    g = geometry(pool, input_, output)
+    low, high = activation_range(pool.activation, output)
+    rows = output.shape[0] * output.shape[1]
+    cost = output.elements * (g["filter_h"] * g["filter_w"] * per_tap + per_output) + rows * 40
+    return Call(
+        kernel=Kernel(name, name),
+        inputs=(input_.index,),
+        outputs=(output.index,),
+        shape=(*g.items(), ("is_clamped", int((low, high) != (-128, 127)))),
+        parameters=(("low", low), ("high", high)),
+        align=4,
+        in_place=(overlap(g),),
+        instructions=50 + round(cost),
+        code_bytes=500,
+    )
