@@ -134,12 +134,12 @@ def _harness(hals: set[str]) -> dict[str, bytes]:
         files |= _tree(firmware / folder, f"firmware/{folder}")
     hal = firmware / "hal"
     files |= {f"firmware/hal/{p.name}": p.read_bytes() for p in sorted(hal.glob("*.[ch]"))}
-    for name in sorted(hals | _shared_hals(hals)):
+    for name in sorted(hals | shared_hals(hals)):
         files |= _tree(hal / name, f"firmware/hal/{name}")
     return files
 
 
-def _shared_hals(hals: set[str]) -> set[str]:
+def shared_hals(hals: set[str]) -> set[str]:
     """Folders that these HALs include from, transitively."""
     hal = resources.firmware() / "hal"
     wanted = sorted(hals)
