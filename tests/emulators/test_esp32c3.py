@@ -20,7 +20,7 @@ RESTART, HANG, ILLEGAL, NOWHERE, GUARDED, LOCKUP = 254, 253, 252, 251, 250, 249
 
 
 def boot(elf: Path, *, count: bool = False, blocks: bool = False) -> Emulator:
-    emulator = esp32c3.start(elf.with_suffix(".bin"), elf, {}, count=ENTRIES if count else (), blocks=blocks)
+    emulator = esp32c3.start(elf.with_suffix(".bin"), elf, count=ENTRIES if count else (), blocks=blocks)
     ready(emulator)
     return emulator
 
@@ -85,7 +85,7 @@ def test_restarts(tmp_path: Path, byte: int) -> None:
 def test_the_second_port_is_a_wire(tmp_path: Path) -> None:
     elf = image(tmp_path, uart=0x60010000)
     with (
-        esp32c3.start(elf.with_suffix(".bin"), elf, {}) as emulator,
+        esp32c3.start(elf.with_suffix(".bin"), elf) as emulator,
         socket.socket(socket.AF_UNIX) as wire,
     ):
         wire.settimeout(20)
@@ -98,7 +98,7 @@ def test_an_image_that_the_rom_would_not_start(tmp_path: Path) -> None:
     other = tmp_path / "other.bin"
     other.write_bytes(b"\xe9" + bytes(100))
     with pytest.raises(NodeError, match="no direct-boot header"):
-        esp32c3.start(other, other, {})
+        esp32c3.start(other, other)
 
 
 @given(st.integers(0, 31), st.integers(-2048, 2047))

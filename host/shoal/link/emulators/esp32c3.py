@@ -20,12 +20,17 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from shoal.errors import NodeError
 from shoal.link.emulators.compiled import shared_library
 from shoal.link.emulators.process import Emulator
 from shoal.link.emulators.regions import RegionReader, marks
+
+if TYPE_CHECKING:
+    from shoal.boards.board import Board
+    from shoal.build.builder import Built
+    from shoal.link.emulators.node import EmulatedNode
 
 FLASH_BYTES = 4 << 20
 _IROM, _DROM = 0x42000000, 0x3C000000
@@ -59,35 +64,40 @@ _MPCCR = 0x7E2
 _VENDOR_CSRS = (0x7E0, 0x7E1, _MPCCR, *range(0x800, 0x806))
 
 
+def open(directory: Path, board: Board, built: Built, count: bool) -> EmulatedNode:
+    """The board of a generated folder with its built firmware; see `start` for errors."""
+    from shoal.link.client import Expected
+    from shoal.link.emulators.node import EmulatedNode, counted
+    from shoal.render.manifest import load
+
+    manifest = load(directory)
+    names = counted(manifest["name"]) if count else ()
+    emulator = start(built.image, built.elf, name=f"emulated {board.id}", count=names)
+    return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))
+
+
 def start(
-    image: Path,
-    elf: Path,
-    settings: Mapping[str, Any],
-    *,
-    name: str = "esp32c3",
-    count: Sequence[str] = (),
-    blocks: bool = False,
+    image: Path, elf: Path, *, name: str = "esp32c3", count: Sequence[str] = (), blocks: bool = False
 ) -> Emulator:
     """Boots a flash image; counts the calls of the functions `count` of `elf`, with `blocks` by the block. Raises
     NodeError where the ROM would not start the image."""
-    del settings
     if not image.read_bytes().startswith(_MAGIC):
         raise NodeError(
             "no direct-boot header at the start of flash: the ROM would wait for a download instead",
             where=str(image),
             advice="build it with the board's own linker script",
         )
-    counted = marks(elf, count) if count else None
+    what = marks(elf, count) if count else None
     shared_library("esp32c3.c", ("regions.h",))  # here, so that its errors are the caller's
 
     def command(folder: Path) -> list[str]:
         line = [sys.executable, "-m", __name__, f"image={image}"]
         line += [f"{port}={folder / port}" for port in ("console", "second")]
-        if counted:
-            line += [f"out={folder / 'counts'}", *counted.arguments(), *(["blocks=on"] if blocks else [])]
+        if what:
+            line += [f"out={folder / 'counts'}", *what.arguments(), *(["blocks=on"] if blocks else [])]
         return line
 
-    return Emulator(name, command, (lambda folder: RegionReader(folder / "counts", counted)) if counted else None)
+    return Emulator(name, command, (lambda folder: RegionReader(folder / "counts", what)) if what else None)
 
 
 class Counter:

@@ -10,15 +10,38 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.errors import ToolError
 from shoal.link.emulators.compiled import shared_library
 from shoal.link.emulators.process import Emulator, require
 from shoal.link.emulators.regions import RegionReader, marks
 
+if TYPE_CHECKING:
+    from shoal.boards.board import Board
+    from shoal.build.builder import Built
+    from shoal.link.emulators.node import EmulatedNode
+
 #: QEMU's first major version with each plugin API that a plugin for it may declare; the calls used are in all of them
 _PLUGIN_API = ((9, 2), (6, 1))
+
+
+def open(directory: Path, board: Board, built: Built, count: bool) -> EmulatedNode:
+    """The board of a generated folder with its built firmware; see `start` for errors."""
+    from shoal.link.client import Expected
+    from shoal.link.emulators.node import EmulatedNode, counted
+    from shoal.render.manifest import load
+
+    assert board.emulator is not None
+    manifest = load(directory)
+    emulator = start(
+        built.elf,
+        board.emulator.settings,
+        name=f"{board.id} in QEMU",
+        count=counted(manifest["name"]) if count else (),
+        blocks=board.core.cycle_table is not None,
+    )
+    return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))
 
 
 def start(
@@ -28,20 +51,20 @@ def start(
     is missing or too old, NodeError where it does not start."""
     program = str(settings.get("binary", "qemu-system-arm"))
     machine = ["-M", str(settings["machine"]), "-kernel", str(elf), *map(str, settings.get("options", ()))]
-    counted = marks(elf, count) if count else None
-    plugin = _plugin(program) if counted else None
+    what = marks(elf, count) if count else None
+    plugin = _plugin(program) if what else None
 
     def command(folder: Path) -> list[str]:
         line = [program, *machine, "-display", "none", "-monitor", "none"]
         for port in ("console", "second"):
             line += ["-chardev", f"socket,id={port},path={_escaped(folder / port)},server=on,wait=off"]
             line += ["-serial", f"chardev:{port}"]
-        if counted and plugin:
-            options = [_escaped(plugin), f"out={_escaped(folder / 'counts')}", *counted.arguments()]
+        if what and plugin:
+            options = [_escaped(plugin), f"out={_escaped(folder / 'counts')}", *what.arguments()]
             line += ["-plugin", ",".join([*options, *(["blocks=on"] if blocks else [])])]
         return line
 
-    return Emulator(name, command, (lambda folder: RegionReader(folder / "counts", counted)) if counted else None)
+    return Emulator(name, command, (lambda folder: RegionReader(folder / "counts", what)) if what else None)
 
 
 def _escaped(path: Path) -> str:

@@ -1,0 +1,129 @@
+"""Measures one generated folder on one node: the document of `shoal bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from shoal.boards.board import Board
+from shoal.link.node import Answer, Node
+
+#: where figures come from, by the node's kind
+SOURCES = {"emulator": "emulated", "host": "host", "serial": "board"}
+
+
+def _quiet() -> None:
+    """Nobody counts."""
+
+
+def bench(
+    directory: Path, spec: str, runs: int = 1, steps: bool = False, advance: Callable[[], None] = _quiet
+) -> dict[str, Any]:
+    """Builds the folder's firmware if need be, runs it `runs` times on the default input and, with `steps`, each step
+    alone; `advance` is called after each of these (`total` in all). Raises what building and the node raise.
+
+    The published schema is cli/schemas/bench.schema.json. A figure that does not apply is null: instructions are
+    counted on emulators only, cycles and milliseconds on boards only."""
+    from shoal import boards
+    from shoal.bench import exact, latency, sizes
+    from shoal.bench.inputs import generator
+    from shoal.build.builder import build
+    from shoal.link.connect import open_node
+    from shoal.render.manifest import load
+
+    manifest = load(directory)
+    board = boards.load(str(directory / "boards" / f"{manifest['board']}.json"))
+    kind = spec.partition(":")[0]
+    source = SOURCES.get(kind, kind)
+    built = build(directory, "host" if kind == "host" else None)
+    inputs = generator([_tensor(t) for t in manifest["inputs"]])
+    data = [i.tobytes() for i in inputs]
+    with open_node(directory, spec, count=source == "emulated") as node:
+        identity = node.identify()
+        watch = latency.Stopwatch(node, source, board, built)
+        samples = []
+        for _ in range(runs):
+            samples.append(watch.measure(lambda: node.run(data)))
+            advance()
+        measured = _steps(node, watch, data, manifest, built.elf, advance) if steps else []
+        verdict, reason = exact.judge(node, directory, manifest, inputs, samples[-1].answer.outputs)
+    # only a board's own word for its clock counts: an emulator's is made up
+    clock_hz = identity.clock_hz if source == "board" else board.clock_hz
+    own = source != "host" or board.hal == "host"
+    timing = latency.latency(samples, board, clock_hz, measured)
+    return {
+        "board": board.id,
+        "model": manifest["name"],
+        "model_sha256": manifest["model"]["sha256"],
+        "firmware_sha256": built.firmware_sha256,
+        "build_id": built.build_id,
+        "compiler": built.compiler,
+        "flags": built.flags,
+        "options": manifest["options"],
+        "node": spec,
+        "source": source,
+        "rounding": manifest["rounding"],
+        "clock_hz": clock_hz if own and clock_hz else None,
+        "latency": timing,
+        "ram": sizes.ram(built, [s.answer for s in samples], own),
+        "flash": sizes.flash(built, own),
+        "energy": energy(board, timing["milliseconds"]),
+        "exact": verdict,
+        "exact_reason": reason,
+    }
+
+
+def total(directory: Path, runs: int, steps: bool) -> int:
+    """How often `bench` calls `advance`."""
+    from shoal.render.manifest import load
+
+    return runs + (len(load(directory)["steps"]) if steps else 0)
+
+
+def _tensor(described: dict[str, Any]) -> Any:
+    from shoal.tensors import Tensor
+
+    return Tensor(described["tensor"], described["name"], tuple(described["shape"]), described["dtype"])
+
+
+def _steps(
+    node: Node, watch: Any, data: Sequence[bytes], manifest: dict[str, Any], elf: Path, advance: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """Each step alone, in order, on the default input."""
+    from shoal.bench.sizes import step_code_bytes
+
+    code = step_code_bytes(elf, len(manifest["steps"]))
+    node.load(data)
+    measured = []
+    for step, code_bytes in zip(manifest["steps"], code, strict=True):
+        index = step["index"]
+
+        def call(index: int = index) -> Answer:
+            return node.run_steps(index, index + 1)
+
+        sample = watch.measure(call)
+        measured.append(
+            {
+                "index": index,
+                "operators": [step["kind"]],
+                "name": step["name"],
+                "instructions": sample.instructions,
+                "cycles": sample.cycles,
+                "cycles_estimated": sample.cycles_estimated,
+                "macs": step["macs"],
+                "arena_bytes": step["arena_bytes"],
+                "code_bytes": code_bytes,
+            }
+        )
+        advance()
+    return measured
+
+
+def energy(board: Board, milliseconds: float | None) -> dict[str, Any]:
+    """The member `energy`: what the board draws by its file, typically, over a measured time; null without either."""
+    currents, supply = board.currents, board.supply_millivolts
+    if milliseconds is None or not currents or supply is None or currents.get("run_milliamperes") is None:
+        return {"microjoules": None, "source": None}
+    microjoules = currents["run_milliamperes"] * supply / 1000 * milliseconds
+    return {"microjoules": round(microjoules, 3), "source": "model", "sources": ["board", "model"]}

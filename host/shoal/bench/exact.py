@@ -1,0 +1,56 @@
+"""Whether a node's bytes are the reference's: outputs, and the tensor in front of a final softmax or logistic, whose
+saturation hides much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shoal.link.node import Node
+from shoal.tensors import Array
+
+#: operators whose outputs hide differences of their inputs
+_SATURATING = ("softmax", "logistic")
+
+#: operators that only carry on what a saturating one made
+_CARRYING = ("dequantize", "quantize", "reshape")
+
+
+def judge(
+    node: Node, directory: Path, manifest: Mapping[str, Any], inputs: Sequence[Array], outputs: Sequence[bytes]
+) -> tuple[bool | None, str | None]:
+    """(exact, why it is not known or what differs) for `outputs` that the node gave for `inputs`. Runs the node once
+    more, up to the tensor in front of a final softmax or logistic."""
+    from shoal import oracle
+
+    why = oracle.reason()
+    if why is not None:
+        return None, why
+    reference = oracle.open_oracle((directory / manifest["model"]["file"]).read_bytes())
+    for described, got, want in zip(manifest["outputs"], outputs, reference.run(inputs), strict=True):
+        if got != want.tobytes():
+            return False, f"output {described['name']} differs"
+    hidden = in_front_of_saturation(manifest)
+    if hidden is not None:
+        step, described = hidden
+        node.load([i.tobytes() for i in inputs])
+        node.run_steps(0, step + 1)
+        got = node.read_arena(described["offset"], described["bytes"])
+        if got != reference.tensor(described["tensor"]).tobytes():
+            return (
+                False,
+                f"tensor {described['name']} in front of the final {_SATURATING[0]} or {_SATURATING[1]} differs",
+            )
+    return True, None
+
+
+def in_front_of_saturation(manifest: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:
+    """The step that makes the input of a final softmax or logistic, and that tensor; None where the model does not end
+    in one, or the tensor is the model's own input."""
+    steps = manifest["steps"]
+    last = next((i for i in reversed(range(len(steps))) if steps[i]["kind"] not in _CARRYING), None)
+    if not last or steps[last]["kind"] not in _SATURATING:
+        return None
+    before = steps[last - 1]
+    return before["index"], before["outputs"][0]

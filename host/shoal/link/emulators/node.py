@@ -1,0 +1,24 @@
+"""An emulated board as a node that can also say how many instructions each run took."""
+
+from __future__ import annotations
+
+from shoal.link.client import Expected, StreamNode
+from shoal.link.emulators.process import Emulator
+from shoal.link.emulators.regions import Region
+
+
+class EmulatedNode(StreamNode):
+    """A node behind an emulator's first serial port."""
+
+    def __init__(self, emulator: Emulator, expected: Expected) -> None:
+        super().__init__(emulator, name=emulator.name, expected=expected)
+        self._emulator = emulator
+
+    def regions(self) -> list[Region]:
+        """The calls of the model counted since the last call of this; none where it was opened without counting."""
+        return self._emulator.regions()
+
+
+def counted(name: str) -> list[str]:
+    """The functions whose calls are counted, of a model with this prefix."""
+    return [f"{name}_run", f"{name}_run_steps"]
