@@ -288,7 +288,8 @@ class Chip:
         self.counter.hook(engine._uch, uclib.uc_hook_add, uc.UC_HOOK_BLOCK)
 
         self._selector = selectors.DefaultSelector()
-        self._uarts = (Uart(console, self._selector), Uart(second, self._selector))
+        other = Uart(second, self._selector)
+        self._uarts = (Uart(console, self._selector), other)  # last: who can connect to it finds the other, too
         # as the ROM leaves them: the first timer group's and the RTC's in flash boot mode, the super watchdog on
         self._group = Watchdog(
             "timer group 0", 0x50D83AA1, 0x64, 0x60, {0x48: 1 << 14, 0x4C: 1 << 16, 0x50: 26_000_000}

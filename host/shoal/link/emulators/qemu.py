@@ -56,9 +56,9 @@ def start(
 
     def command(folder: Path) -> list[str]:
         line = [program, *machine, "-display", "none", "-monitor", "none"]
-        for port in ("console", "second"):
+        for port in ("second", "console"):  # the console last: who can connect to it finds the other, too
             line += ["-chardev", f"socket,id={port},path={_escaped(folder / port)},server=on,wait=off"]
-            line += ["-serial", f"chardev:{port}"]
+        line += ["-serial", "chardev:console", "-serial", "chardev:second"]
         if what and plugin:
             options = [_escaped(plugin), f"out={_escaped(folder / 'counts')}", *what.arguments()]
             line += ["-plugin", ",".join([*options, *(["blocks=on"] if blocks else [])])]
