@@ -84,7 +84,8 @@ def _boards(boards: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        caption="arena and weights are exact; code, static data, stack and instructions are predicted",
+        caption="arena and weights are exact; code, static data, stack and instructions are predicted;\n"
+        "spare RAM is what the whole stack that is set aside leaves",
         caption_justify="left",
     )
     table.add_column("board")
