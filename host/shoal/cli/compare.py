@@ -81,8 +81,6 @@ def compare(
 
     def show() -> None:
         console().print(comparison.comparison_table(document))
-        for note in comparison.notes(document):
-            click.echo(note)
         if html is not None:
             click.echo(f"page: {html}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shoal.operators.base import Operator
 from shoal.tensors import Tensor
@@ -12,7 +12,9 @@ from shoal.tensors import Tensor
 @dataclass(frozen=True)
 class Graph:
     """What a model file means. Operators are in execution order; `sha256` is the model file's, `labels` those that the
-    file carries, if any. A tensor keeps the model file's index and value through every rewrite."""
+    file carries, if any. A tensor keeps the model file's index and value through every rewrite. Where a rewrite removed
+    channels of a tensor (its last dimension), `channels` has the model file's channel of each that is left, −1 for one
+    that is only there to fill up."""
 
     name: str
     sha256: str
@@ -21,6 +23,7 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     labels: tuple[str, ...] = ()
+    channels: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     def producer(self, tensor: int) -> Operator | None:
         """The operator that writes `tensor`; None for inputs and constants."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shoal.errors import ShoalError, Unsupported
+from shoal.network.dead_channels import drop_dead_channels
 from shoal.network.execute import run
 from shoal.network.graph import Graph
 from shoal.operators import kind
@@ -38,6 +39,7 @@ def simplify(graph: Graph) -> Graph:
         count = len(graph.operators)
         for rewrite in rewrites:
             graph = rewrite(graph)
+    graph = drop_dead_channels(graph)
     return graph.rebuilt((replace(o, index=i) for i, o in enumerate(graph.operators)))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from shoal.errors import Unsupported
 from shoal.operators.activation import activation_range
-from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, monotone
 from shoal.operators.binary import (
     Binding,
     Fused,
@@ -74,6 +74,9 @@ def _sum(operator: Operator, a: Tensor, b: Tensor, output: Tensor, x: Array, y: 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     a, b, output = operands(operator, tensors)
     return [_sum(operator, a, b, output, inputs[0], inputs[1]).reshape(output.shape)]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

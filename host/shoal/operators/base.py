@@ -4,7 +4,7 @@ An operator is one file here, one kernel family in `firmware/kernels`, one test,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -114,7 +114,36 @@ class OperatorKind(Protocol):
         """The exact result in NumPy, byte for byte TFLM's: inputs in, outputs (shape and dtype of the tensors) out."""
         ...
 
+    def bounds(
+        self, operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]] | None:
+        """The least and the most that each element of the outputs can be, given those of the inputs; None where that
+        is not known."""
+        ...
+
     def calls(self, operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
         """The kernels that can run it on a core with these features, the fastest first; the last one always takes
         it."""
         ...
+
+
+Reference = Callable[[Operator, Tensors, Sequence[Array]], list[Array]]
+Bounds = Callable[[Operator, Tensors, Sequence[Array], Sequence[Array]], tuple[list[Array], list[Array]] | None]
+
+
+def monotone(reference: Reference) -> Bounds:
+    """`bounds` of an operator whose every output grows, or stays, when any of its inputs does."""
+
+    def bounds(
+        operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]] | None:
+        return reference(operator, tensors, low), reference(operator, tensors, high)
+
+    return bounds
+
+
+def unknown(
+    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
+) -> tuple[list[Array], list[Array]] | None:
+    """`bounds` of an operator that nobody analysed."""
+    return None

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks
+from shoal.operators import checks
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle
+from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
 
@@ -22,12 +22,8 @@ NAME = "conv_2d"
 #: output channels of a block of weights in conv_2d_s8.h
 BLOCK = 4
 
-_KERNELS = (Kernel("conv_2d_s8", "conv_2d_s8"), Kernel("conv_2d_s8", "conv_2d_s8", literal=False))
-_DSP = frozenset({"dsp"})
-_DSP_KERNELS = (
-    Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP),
-    Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False),
-)
+_LITERAL = Kernel("conv_2d_s8", "conv_2d_s8")
+_SHARED = Kernel("conv_2d_s8", "conv_2d_s8", literal=False)
 
 
 @dataclass(frozen=True)
@@ -75,24 +71,54 @@ def macs(operator: Operator, tensors: Tensors) -> int:
 
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
-    """One matrix product per filter tap, in double, which holds every sum of int8 products."""
     source, weights, bias, output = _tensors(operator, tensors)
-    window: Attributes = operator.attributes
     assert weights.data is not None
+    total = _sums(operator, tensors, inputs[0], weights.data)
+    if bias is not None and bias.data is not None:
+        total = total + bias.data.reshape(-1)
+    scale = multipliers(source, weights, output, weights.shape[0])
+    return [rescale(total, *scale, operator.attributes.activation, output)]
+
+
+def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -> Array:
+    """Int64 sums of products in the output's shape, without bias: one matrix product per filter tap, in double, which
+    holds every sum of int8 products."""
+    source, weights, _, output = _tensors(operator, tensors)
+    window: Attributes = operator.attributes
     output_c, filter_h, filter_w, filter_c = weights.shape
     groups = source.shape[3] // filter_c
     batches, height, width, _ = output.shape
-    padded = pad(window, inputs[0].astype(np.float64) - source.zero_point)
-    filters = weights.data.reshape(groups, output_c // groups, filter_h, filter_w, filter_c).astype(np.float64)
+    padded = pad(window, values.astype(np.float64) - source.zero_point)
+    grouped = filters.reshape(groups, output_c // groups, filter_h, filter_w, filter_c).astype(np.float64)
     sums = np.zeros((groups, batches * height * width, output_c // groups))
     for y in range(filter_h):
         for x in range(filter_w):
             tap = at_tap(window, padded, y, x, height, width).reshape(-1, groups, filter_c)
-            sums += tap.transpose(1, 0, 2) @ filters[:, :, y, x].transpose(0, 2, 1)
-    total = sums.transpose(1, 0, 2).reshape(output.shape).astype(np.int64)
-    if bias is not None and bias.data is not None:
-        total = total + bias.data.reshape(-1)
-    return [rescale(total, *multipliers(source, weights, output, output_c), window.activation, output)]
+            sums += tap.transpose(1, 0, 2) @ grouped[:, :, y, x].transpose(0, 2, 1)
+    return sums.transpose(1, 0, 2).reshape(output.shape).astype(np.int64)
+
+
+def bounds(
+    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
+) -> tuple[list[Array], list[Array]] | None:
+    """Each input at the end where its weight adds most, or least; rescaling is monotone."""
+    source, weights, bias, output = _tensors(operator, tensors)
+    assert weights.data is not None
+    scale, shift = multipliers(source, weights, output, weights.shape[0])
+    known = sum_bounds(
+        lambda values, filters: _sums(operator, tensors, values, filters),
+        weights.data,
+        None if bias is None else bias.data,
+        low[0],
+        high[0],
+        shift,
+    )
+    if known is None:
+        return None
+    least, most = (
+        rescale(sums, scale, shift, operator.attributes.activation, output).reshape(output.shape) for sums in known
+    )
+    return [least], [most]
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
@@ -102,49 +128,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     flat = weights.data.reshape(output_c, -1)
     sums = bind(flat, None if bias is None else bias.data, source, *multipliers(source, weights, output, output_c))
     sums, form = settle(sums, operator.attributes.activation, output)
-    found = _portable(operator, source, weights, output, sums, form)
-    if features >= _DSP and channel_pairs.fit(sums, form, source.shape[3] // weights.shape[3]):
-        return [*_dsp(operator, source, weights, output, sums, form), *found]
-    return found
-
-
-def _dsp(
-    operator: Operator, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
-) -> list[Call]:
-    """Two pixels by two channels: see conv_2d_s8_dsp.h for the order of the constants."""
-    geometry = _geometry(operator, source, weights, output)
-    output_c, filter_h, filter_w, filter_c = weights.shape
-    groups = source.shape[3] // filter_c
-    merged = groups == 1 and dict(geometry)["dilation_w"] == 1
-    runs = filter_h if merged else filter_h * filter_w
-    by_run = sums.weights.reshape(output_c, runs, -1)
-    filled = np.pad(by_run, ((0, 0), (0, 0), (0, -by_run.shape[2] % 4))).reshape(output_c, -1)
-    filled = np.pad(filled, ((0, 0), (0, -filled.shape[1] % 8)))
-    packed = channel_pairs.halfwords(blocks(filled, groups, 2))
-    constants = (
-        Constant("weights", packed.reshape(-1).view(np.int8)),
-        Constant("requantization", channel_pairs.pair_records(sums, form, groups).reshape(-1)),
-    )
-    return [
-        Call(
-            kernel,
-            inputs=(source.index,),
-            outputs=(output.index,),
-            shape=(*geometry, ("clamped", int(form.clamped))),
-            parameters=(
-                ("input_zero_point", source.zero_point),
-                ("offset", form.offset),
-                ("low", form.low),
-                ("high", form.high),
-            ),
-            constants=constants,
-            scratch_bytes=4 * filled.shape[1],
-            in_place=(overlap(dict(geometry), 2, packed=groups == 1),),
-            instructions=output.elements * math.prod(weights.shape[1:]),
-            code_bytes=1000,
-        )
-        for kernel in _DSP_KERNELS
-    ]
+    return _portable(operator, source, weights, output, sums, form)
 
 
 def _portable(
@@ -180,7 +164,7 @@ def _portable(
             instructions=2 * output.elements * math.prod(weights.shape[1:]),
             code_bytes=1000,
         )
-        for kernel in _KERNELS
+        for kernel in (_LITERAL, _SHARED)
     ]
 
 

@@ -12,7 +12,7 @@ from shoal.errors import BadInput
 from shoal.operators import checks
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import bind, blocks, multipliers, rescale, settle
+from shoal.operators.requantization import bind, blocks, multipliers, rescale, settle, sum_bounds
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
 
@@ -74,21 +74,51 @@ def macs(operator: Operator, tensors: Tensors) -> int:
 
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
-    """One product per filter tap, in int64."""
     source, weights, bias, output = _tensors(operator, tensors)
-    window: Attributes = operator.attributes
     assert weights.data is not None
-    _, filter_h, filter_w, output_c = weights.shape
+    total = _sums(operator, tensors, inputs[0], weights.data)
+    if bias is not None and bias.data is not None:
+        total += bias.data.reshape(-1)
+    scale = multipliers(source, weights, output, weights.shape[3])
+    return [rescale(total, *scale, operator.attributes.activation, output)]
+
+
+def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -> Array:
+    """Int64 sums of products in the output's shape, without bias: one product per filter tap."""
+    source, weights, _, output = _tensors(operator, tensors)
+    window: Attributes = operator.attributes
+    _, filter_h, filter_w, _ = weights.shape
     _, height, width, _ = output.shape
-    padded = pad(window, inputs[0].astype(np.int32) - source.zero_point)
+    padded = pad(window, values.astype(np.int32) - source.zero_point)
     total = np.zeros(output.shape, np.int64)
     for y in range(filter_h):
         for x in range(filter_w):
             tap = at_tap(window, padded, y, x, height, width)
-            total += np.repeat(tap, window.depth_multiplier, axis=3) * weights.data[0, y, x].astype(np.int32)
-    if bias is not None and bias.data is not None:
-        total += bias.data.reshape(-1)
-    return [rescale(total, *multipliers(source, weights, output, output_c), window.activation, output)]
+            total += np.repeat(tap, window.depth_multiplier, axis=3) * filters[0, y, x].astype(np.int32)
+    return total
+
+
+def bounds(
+    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
+) -> tuple[list[Array], list[Array]] | None:
+    """Each input at the end where its weight adds most, or least; rescaling is monotone."""
+    source, weights, bias, output = _tensors(operator, tensors)
+    assert weights.data is not None
+    scale, shift = multipliers(source, weights, output, weights.shape[3])
+    known = sum_bounds(
+        lambda values, filters: _sums(operator, tensors, values, filters),
+        weights.data,
+        None if bias is None else bias.data,
+        low[0],
+        high[0],
+        shift,
+    )
+    if known is None:
+        return None
+    least, most = (
+        rescale(sums, scale, shift, operator.attributes.activation, output).reshape(output.shape) for sums in known
+    )
+    return [least], [most]
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import Unsupported
-from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import check_quantized, check_shape, operand, single_output, where
 from shoal.operators.lookup import all_bytes
 from shoal.tensors import Array, Tensor
@@ -43,6 +43,9 @@ def _real(input_: Tensor, values: Array) -> Array:
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     return [_real(operand(operator, tensors, 0), inputs[0])]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

@@ -12,7 +12,7 @@ from shoal.errors import BadInput, Unsupported
 from shoal.operators import checks
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle
+from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
 from shoal.tensors import Array, Tensor
 
 NAME = "fully_connected"
@@ -76,17 +76,50 @@ def macs(operator: Operator, tensors: Tensors) -> int:
 
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
-    """A matrix product in double, which holds every sum of int8 products."""
     source, weights, bias, output = _tensors(operator, tensors)
     assert weights.data is not None
-    rows = inputs[0].reshape(-1, weights.shape[1]).astype(np.float64) - source.zero_point
-    total = (rows @ (weights.data.astype(np.float64) - weights.zero_point).T).astype(np.int64)
+    total = _sums(operator, tensors, inputs[0], _centred(weights))
     if bias is not None and bias.data is not None:
         total = total + bias.data.reshape(-1)
-    scaled = rescale(
-        total, *multipliers(source, weights, output, weights.shape[0]), operator.attributes.activation, output
+    scale = multipliers(source, weights, output, weights.shape[0])
+    return [rescale(total, *scale, operator.attributes.activation, output).reshape(output.shape)]
+
+
+def _centred(weights: Tensor) -> Array:
+    """The weights less their zero point, int16."""
+    assert weights.data is not None
+    centred: Array = weights.data.astype(np.int16) - np.int16(weights.zero_point)
+    return centred
+
+
+def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -> Array:
+    """Int64 sums of products [rows, outputs], without bias: a matrix product in double, which holds every sum."""
+    source = _tensors(operator, tensors)[0]
+    rows = values.reshape(-1, filters.shape[1]).astype(np.float64) - source.zero_point
+    return (rows @ filters.astype(np.float64).T).astype(np.int64)
+
+
+def bounds(
+    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
+) -> tuple[list[Array], list[Array]] | None:
+    """Each input at the end where its weight adds most, or least; rescaling is monotone."""
+    source, weights, bias, output = _tensors(operator, tensors)
+    assert weights.data is not None
+    scale, shift = multipliers(source, weights, output, weights.shape[0])
+    known = sum_bounds(
+        lambda values, filters: _sums(operator, tensors, values, filters),
+        _centred(weights),
+        None if bias is None else bias.data,
+        low[0],
+        high[0],
+        shift,
     )
-    return [scaled.reshape(output.shape)]
+    if known is None:
+        return None
+    least, most = (
+        rescale(sums, scale, shift, operator.attributes.activation, output).reshape(output.shape) for sums in known
+    )
+    return [least], [most]
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from shoal.errors import Unsupported
 from shoal.operators import gemmlowp
-from shoal.operators.base import Call, Operator, Tensors
+from shoal.operators.base import Call, Operator, Tensors, monotone
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.operators.lookup import lookup_calls
 from shoal.tensors import (
@@ -72,6 +72,9 @@ def _logistic(input_: Tensor, values: Array) -> Array:
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     return [_logistic(operand(operator, tensors, 0), inputs[0])]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from shoal.errors import Unsupported
 from shoal.operators.activation import activation_range
-from shoal.operators.base import Call, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Kernel, Operator, Tensors, unknown
 from shoal.operators.binary import Fused, bind, check_operands, function_of_one, operands, read_fused
 from shoal.operators.checks import where
 from shoal.operators.lookup import lookup_calls
@@ -57,6 +57,9 @@ def _product(operator: Operator, a: Tensor, b: Tensor, output: Tensor, x: Array,
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     a, b, output = operands(operator, tensors)
     return [_product(operator, a, b, output, inputs[0], inputs[1]).reshape(output.shape)]
+
+
+bounds = unknown
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

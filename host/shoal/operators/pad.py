@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators.base import Call, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import Array
 
@@ -73,6 +73,9 @@ def macs(operator: Operator, tensors: Tensors) -> int:
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     output = single_output(operator, tensors)
     return [np.pad(inputs[0], operator.attributes.amounts, constant_values=output.zero_point)]
+
+
+bounds = monotone(reference)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import Unsupported
-from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import check_quantized, check_shape, operand, single_output, where
 from shoal.operators.lookup import lookup_calls
 from shoal.tensors import Array, Tensor, multiply_by_quantized_multiplier, quantize_multiplier
@@ -82,6 +82,9 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     if input_.dtype == "float32":
         return [_from_float(output, inputs[0])]
     return [_requantized(input_, output, inputs[0])]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

@@ -5,6 +5,7 @@ prove, channel by channel, that the kernels' short form of the rescale is exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,6 +67,25 @@ def rescale(sums: Array, multiplier: Array, shift: Array, activation: str, outpu
     scaled = multiply_by_quantized_multiplier(wrap(sums).astype(np.int64), multiplier, shift) + output.zero_point
     clipped: Array = np.clip(scaled, *activation_range(activation, output)).astype(np.int8)
     return clipped
+
+
+def sum_bounds(
+    accumulate: Callable[[Array, Array], Array],
+    weights: Array,
+    bias: Array | None,
+    low: Array,
+    high: Array,
+    left: Array,
+) -> tuple[Array, Array] | None:
+    """The least and the greatest sum at every output, for inputs that lie from `low` to `high`; None where one might
+    leave int32 once shifted `left`. `accumulate(inputs, weights)`: int64 sums of products, no bias."""
+    positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
+    least = accumulate(low, positive) + accumulate(high, negative)
+    most = accumulate(high, positive) + accumulate(low, negative)
+    if bias is not None:
+        least, most = least + bias.reshape(-1), most + bias.reshape(-1)
+    limit = np.int64(1 << 31) >> np.maximum(left, 0)
+    return (least, most) if np.all(most < limit) and np.all(least >= -limit) else None
 
 
 def bind(weights: Array, bias: Array | None, inputs: Tensor, multiplier: Array, shift: Array) -> Sums:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shoal.errors import BadInput
-from shoal.operators.base import Call, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import operand, single_output, where
 from shoal.tensors import Array
 
@@ -36,6 +36,9 @@ def macs(operator: Operator, tensors: Tensors) -> int:
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     return [inputs[0].reshape(single_output(operator, tensors).shape)]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

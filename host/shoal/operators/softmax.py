@@ -10,7 +10,7 @@ import numpy as np
 
 from shoal.errors import BadInput, Unsupported
 from shoal.operators import gemmlowp
-from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, unknown
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import (
     Array,
@@ -98,6 +98,9 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
         saturating_rounding_doubling_high_mul(reciprocal, terms), _SUM_INTEGER_BITS - headroom + 31 - 8
     )
     return [np.asarray(np.clip(scaled - 128, -128, 127), np.int8)]
+
+
+bounds = unknown
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
