@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shoal.operators.activation import activation_range
-from shoal.operators.base import Call, Operator, Tensors
+from shoal.operators.base import Call, Operator, Tensors, monotone
 from shoal.operators.checks import operand, single_output
 from shoal.operators.pooling import Pool, check_pool, pool_call, read_pool, taps
 from shoal.tensors import Array
@@ -36,6 +36,9 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     magnitude = (np.abs(total) + count // 2) // count
     limits = activation_range(pool.activation, single_output(operator, tensors))
     return [np.asarray(np.clip(np.sign(total) * magnitude, *limits), np.int8)]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

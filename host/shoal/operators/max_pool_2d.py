@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.operators.activation import activation_range
-from shoal.operators.base import Call, Operator, Tensors
+from shoal.operators.base import Call, Operator, Tensors, monotone
 from shoal.operators.checks import operand, single_output
 from shoal.operators.pooling import Pool, check_pool, pool_call, read_pool, taps
 from shoal.tensors import Array
@@ -34,6 +34,9 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     largest = reduce(np.maximum, taps(pool, inputs[0], -128))
     limits = activation_range(pool.activation, single_output(operator, tensors))
     return [np.asarray(np.clip(largest, *limits), np.int8)]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators.base import Call, Kernel, Operator, Tensors
+from shoal.operators.base import Call, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import Array, Tensor, multiply_by_quantized_multiplier, quantize_multiplier
 
@@ -111,6 +111,9 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     centred = total - input_.zero_point * count
     scaled = multiply_by_quantized_multiplier(centred, *_multiplier(input_, output, count)) + output.zero_point
     return [np.asarray(np.clip(scaled, -128, 127), np.int8)]
+
+
+bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
