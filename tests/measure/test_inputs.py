@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.bench.inputs import Generator, generator
-from shoal.tensors import Tensor
 
 
 def one_at_a_time(count: int, seed: int) -> np.ndarray:
@@ -26,7 +25,7 @@ def test_continues_one_stream(counts: list[int], seed: int) -> None:
 
 
 def test_each_dtype() -> None:
-    tensors = [Tensor(i, d, (2, 3), d) for i, d in enumerate(("int8", "uint8", "float32"))]
+    tensors = [{"shape": [2, 3], "dtype": d} for d in ("int8", "uint8", "float32")]
     expected = one_at_a_time(18, 1).astype(np.int32)
     int8, uint8, float32 = generator(tensors)
     assert (int8.dtype, uint8.dtype, float32.dtype) == (np.int8, np.uint8, np.float32)

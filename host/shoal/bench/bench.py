@@ -37,7 +37,7 @@ def bench(
     kind = spec.partition(":")[0]
     source = SOURCES.get(kind, kind)
     built = build(directory, "host" if kind == "host" else None)
-    inputs = generator([_tensor(t) for t in manifest["inputs"]])
+    inputs = generator(manifest["inputs"])
     data = [i.tobytes() for i in inputs]
     with open_node(directory, spec, count=source == "emulated") as node:
         identity = node.identify()
@@ -79,12 +79,6 @@ def total(directory: Path, runs: int, steps: bool) -> int:
     from shoal.render.manifest import load
 
     return runs + (len(load(directory)["steps"]) if steps else 0)
-
-
-def _tensor(described: dict[str, Any]) -> Any:
-    from shoal.tensors import Tensor
-
-    return Tensor(described["tensor"], described["name"], tuple(described["shape"]), described["dtype"])
 
 
 def _steps(

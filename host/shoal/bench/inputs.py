@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from shoal.tensors import Array, Tensor
+from shoal.tensors import Array
 
 _FACTOR, _SUMMAND = 1664525, 1013904223
 _MASK = 0xFFFFFFFF
@@ -35,17 +37,17 @@ class Generator:
         return (states >> np.uint32(24)).astype(np.uint8).view(np.int8)
 
 
-def generator(tensors: Sequence[Tensor], seed: int = 1) -> list[Array]:
-    """An input for each tensor, in its shape and dtype: int8 as it comes, uint8 plus 128, float32 divided by 128;
-    several inputs continue one stream."""
+def generator(tensors: Sequence[Mapping[str, Any]], seed: int = 1) -> list[Array]:
+    """An input for each tensor of a manifest's `inputs`, in its shape and dtype: int8 as it comes, uint8 plus 128,
+    float32 divided by 128; several inputs continue one stream."""
     stream = Generator(seed)
     inputs = []
     for tensor in tensors:
-        values = stream.take(tensor.elements).reshape(tensor.shape)
-        if tensor.dtype == "float32":
+        values = stream.take(prod(tensor["shape"])).reshape(tensor["shape"])
+        if tensor["dtype"] == "float32":
             inputs.append(values.astype(np.float32) / np.float32(128))
-        elif tensor.dtype == "uint8":
+        elif tensor["dtype"] == "uint8":
             inputs.append((values.astype(np.int16) + 128).astype(np.uint8))
         else:
-            inputs.append(values.astype(tensor.dtype))
+            inputs.append(values.astype(tensor["dtype"]))
     return inputs
