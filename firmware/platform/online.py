@@ -10,12 +10,12 @@ from SCons.Script import DefaultEnvironment
 
 env = DefaultEnvironment()
 project = Path(env.subst("$PROJECT_SRC_DIR"))
-sys.path.insert(0, str(Path(env.subst("$PROJECT_DIR")) / "platform"))
+sys.path.insert(0, str(project / "platform"))
 
 import facts  # noqa: E402 - lies in the platform's folder
 
 board = env.GetProjectOption("custom_shoal_board")
-own = json.loads((Path(env.subst("$PROJECT_DIR")) / "boards" / f"{board}.json").read_text())["shoal"]
+own = json.loads((project / "boards" / f"{board}.json").read_text())["shoal"]
 own_flags = shlex.split(env.GetProjectOption("custom_model_flags", "-O3"))
 
 env.Append(
