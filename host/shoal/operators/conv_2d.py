@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import checks
+from shoal.operators import channel_pairs, checks
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
@@ -22,8 +22,12 @@ NAME = "conv_2d"
 #: output channels of a block of weights in conv_2d_s8.h
 BLOCK = 4
 
-_LITERAL = Kernel("conv_2d_s8", "conv_2d_s8")
-_SHARED = Kernel("conv_2d_s8", "conv_2d_s8", literal=False)
+_KERNELS = (Kernel("conv_2d_s8", "conv_2d_s8"), Kernel("conv_2d_s8", "conv_2d_s8", literal=False))
+_DSP = frozenset({"dsp"})
+_DSP_KERNELS = (
+    Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP),
+    Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False),
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,49 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     flat = weights.data.reshape(output_c, -1)
     sums = bind(flat, None if bias is None else bias.data, source, *multipliers(source, weights, output, output_c))
     sums, form = settle(sums, operator.attributes.activation, output)
-    return _portable(operator, source, weights, output, sums, form)
+    found = _portable(operator, source, weights, output, sums, form)
+    if features >= _DSP and channel_pairs.fit(sums, form, source.shape[3] // weights.shape[3]):
+        return [*_dsp(operator, source, weights, output, sums, form), *found]
+    return found
+
+
+def _dsp(
+    operator: Operator, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> list[Call]:
+    """Two pixels by two channels: see conv_2d_s8_dsp.h for the order of the constants."""
+    geometry = _geometry(operator, source, weights, output)
+    output_c, filter_h, filter_w, filter_c = weights.shape
+    groups = source.shape[3] // filter_c
+    merged = groups == 1 and dict(geometry)["dilation_w"] == 1
+    runs = filter_h if merged else filter_h * filter_w
+    by_run = sums.weights.reshape(output_c, runs, -1)
+    filled = np.pad(by_run, ((0, 0), (0, 0), (0, -by_run.shape[2] % 4))).reshape(output_c, -1)
+    filled = np.pad(filled, ((0, 0), (0, -filled.shape[1] % 8)))
+    packed = channel_pairs.halfwords(blocks(filled, groups, 2))
+    constants = (
+        Constant("weights", packed.reshape(-1).view(np.int8)),
+        Constant("requantization", channel_pairs.pair_records(sums, form, groups).reshape(-1)),
+    )
+    return [
+        Call(
+            kernel,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=(*geometry, ("clamped", int(form.clamped))),
+            parameters=(
+                ("input_zero_point", source.zero_point),
+                ("offset", form.offset),
+                ("low", form.low),
+                ("high", form.high),
+            ),
+            constants=constants,
+            scratch_bytes=4 * filled.shape[1],
+            in_place=(overlap(dict(geometry), 2, packed=groups == 1),),
+            instructions=output.elements * math.prod(weights.shape[1:]),
+            code_bytes=1000,
+        )
+        for kernel in _DSP_KERNELS
+    ]
 
 
 def _portable(
@@ -164,7 +210,7 @@ def _portable(
             instructions=2 * output.elements * math.prod(weights.shape[1:]),
             code_bytes=1000,
         )
-        for kernel in (_LITERAL, _SHARED)
+        for kernel in _KERNELS
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators import checks
+from shoal.operators import channel_pairs, checks
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
@@ -20,8 +20,15 @@ NAME = "fully_connected"
 #: outputs of a block of weights in fully_connected_s8.h
 BLOCK = 4
 
-_LITERAL = Kernel("fully_connected_s8", "fully_connected_s8")
-_SHARED = Kernel("fully_connected_s8", "fully_connected_s8", literal=False)
+_KERNELS = (
+    Kernel("fully_connected_s8", "fully_connected_s8"),
+    Kernel("fully_connected_s8", "fully_connected_s8", literal=False),
+)
+_DSP = frozenset({"dsp"})
+_DSP_KERNELS = (
+    Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP),
+    Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False),
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,47 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         *multipliers(source, weights, output, weights.shape[0]),
     )
     sums, form = settle(sums, operator.attributes.activation, output)
-    return _portable(source, weights, output, sums, form)
+    found = _portable(source, weights, output, sums, form)
+    if features >= _DSP and channel_pairs.fit(sums, form, 1):
+        return [*_dsp(source, output, sums, form), *found]
+    return found
+
+
+def _dsp(source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> list[Call]:
+    """Four channels at a time: see fully_connected_s8_dsp.h for the order of the constants."""
+    outputs, products = sums.weights.shape
+    batches = output.elements // outputs
+    filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -products % 8)))
+    packed = channel_pairs.halfwords(filled).reshape(len(filled) // 4, 2, -1, 2, 2).transpose(0, 2, 3, 1, 4)
+    records = blocks(channel_pairs.pair_records(sums, form, 1), 1, 2).reshape(-1, 2, 5)
+    shifts = records[:, 0, 4:] + (records[:, 1, 4:] << 16)
+    requantization = np.concatenate(
+        [records[:, :, :2].reshape(-1, 4), records[:, :, 2:4].reshape(-1, 4), shifts], axis=1
+    )
+    constants = (
+        Constant("weights", np.ascontiguousarray(packed).reshape(-1).view(np.int8)),
+        Constant("requantization", requantization.reshape(-1)),
+    )
+    return [
+        Call(
+            kernel,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=(
+                ("batches", batches),
+                ("input_c", products),
+                ("output_c", outputs),
+                ("clamped", int(form.clamped)),
+            ),
+            parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+            constants=constants,
+            scratch_bytes=filled.shape[1] if products % 8 else 0,
+            in_place=(_overlap(batches, products, outputs),),
+            instructions=output.elements * products,
+            code_bytes=400,
+        )
+        for kernel in _DSP_KERNELS
+    ]
 
 
 def _portable(source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization) -> list[Call]:
@@ -169,7 +216,7 @@ def _portable(source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form:
             instructions=3 * output.elements * products,
             code_bytes=400,
         )
-        for kernel in (_LITERAL, _SHARED)
+        for kernel in _KERNELS
     ]
 
 

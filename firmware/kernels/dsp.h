@@ -1,0 +1,30 @@
+/* Pairs of 16-bit values in a word: one instruction each where the core has Arm's DSP extension, plain C elsewhere, so
+ * that kernels for those cores run on the host as well. Little endian. */
+#ifndef SHOAL_DSP_H
+#define SHOAL_DSP_H
+
+#include "kernel.h"
+
+/* Bytes 0 and 2 of a word, sign-extended to 16 bits each. */
+SHOAL_INLINE uint32_t even_bytes(uint32_t word) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t pair;
+    __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(word));
+    return pair;
+#else
+    return (uint16_t)(int8_t)word | (uint32_t)(int8_t)(word >> 16) << 16;
+#endif
+}
+
+/* Bytes 1 and 3 of a word, sign-extended to 16 bits each. */
+SHOAL_INLINE uint32_t odd_bytes(uint32_t word) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t pair;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
+    return pair;
+#else
+    return even_bytes(word >> 8);
+#endif
+}
+
+#endif

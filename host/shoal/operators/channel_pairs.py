@@ -1,0 +1,44 @@
+"""Weights and rescaling packed for kernels that compute two output channels from one stream of halfwords.
+
+A halfword holds a + 256 · b, a of the first channel and b of the second; so do the biases. The sum of products then is
+A + 256 · B, from which both follow as long as B stays below 2^23."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shoal.operators.requantization import Requantization, Sums, blocks, wrap
+from shoal.tensors import Array
+
+#: how words of four bytes unpack to halfwords
+_ORDER = (0, 2, 1, 3)
+
+
+def fit(sums: Sums, form: Requantization, groups: int) -> bool:
+    """Whether every second channel's sums stay small enough, and weights and halfwords in range."""
+    reach = np.maximum(np.abs(sums.low), np.abs(sums.high)).reshape(groups, -1)[:, 1::2]
+    seconds = sums.weights.reshape(groups, -1, sums.weights.shape[1])[:, 1::2]
+    in_range = (sums.weights >= -128).all() and (sums.weights < 128).all() and (seconds > -128).all()
+    return not form.general and bool(in_range) and bool((reach < 1 << 23).all())
+
+
+def halfwords(weights: Array) -> Array:
+    """int8 [channels, products], both even and products a multiple of 4, to int16 [channels / 2, products / 4, 4]."""
+    wide = weights.astype(np.int16)
+    packed: Array = wide[0::2] + 256 * wide[1::2]
+    return np.ascontiguousarray(packed.reshape(len(packed), -1, 4)[:, :, _ORDER])
+
+
+def pair_records(sums: Sums, form: Requantization, groups: int) -> Array:
+    """int32 [pairs, 5]: bias A, bias A + 256 · B, multipliers, shifts in bytes; missing channels are zero."""
+    bias, multipliers, shifts = (
+        blocks(v.astype(np.int64), groups, 2) for v in (sums.bias, sums.multipliers, form.shifts)
+    )
+    columns = (
+        bias[0::2],
+        bias[0::2] + 256 * bias[1::2],
+        multipliers[0::2],
+        multipliers[1::2],
+        shifts[0::2] + 256 * shifts[1::2],
+    )
+    return wrap(np.stack(columns, axis=1))
