@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from shoal.errors import BadInput
-from shoal.report.comparison import compare, comparison_table, finding
+from shoal.report.comparison import compare, comparison_table, finding, notes
 
 
 def test_results_of_different_models_are_refused(result):
@@ -61,6 +61,6 @@ def test_table_shows_every_result_and_what_it_stands_on(result):
     document = compare([result(), predicted, result("mps2_an386", scale=1.2)], 10)
     console = Console(width=160, record=True)
     console.print(comparison_table(document))
-    text = console.export_text()
+    text = console.export_text() + "\n".join(notes(document))
     for words in ("netduinoplus2", "esp32[dev]", "predicted", "no emulator", "+20.0 %", "emulated", "cycle table"):
         assert words in text

@@ -121,17 +121,11 @@ settings = flasher.get("settings", {})
 env.Replace(UPLOAD_PROTOCOL=protocol)
 if protocol == "openocd":
     # which probe, where several are plugged in: the upload port is its serial number
-    probe = ["-c", '"adapter serial $UPLOAD_PORT"'] if env.subst("$UPLOAD_PORT") else []
+    probe = '-c "adapter serial $UPLOAD_PORT" ' if env.subst("$UPLOAD_PORT") else ""
     env.Replace(
         UPLOADER="openocd",
-        UPLOADERFLAGS=[
-            "-f",
-            f"interface/{settings['interface']}.cfg",
-            *probe,
-            "-f",
-            f"target/{settings['target']}.cfg",
-        ],
-        UPLOADCMD='$UPLOADER $UPLOADERFLAGS -c "program {$SOURCE} verify reset exit"',
+        UPLOADCMD=f"$UPLOADER -f interface/{settings['interface']}.cfg {probe}-f target/{settings['target']}.cfg "
+        '$UPLOADERFLAGS -c "program {$SOURCE} verify reset exit"',
     )
     upload = elf, [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
 elif protocol == "esptool":

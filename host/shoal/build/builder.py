@@ -64,6 +64,7 @@ def build(directory: Path, env: str | None = None, verbose: bool = False, report
         done = _recorded(project, inputs)
         if done is not None:
             return done
+        _remove_results(project)
         run(project, [], verbose=verbose, report=report)
         built = _measure(project, compiler)
         _record(project, inputs, built)
@@ -203,6 +204,13 @@ def build_failure(lines: Sequence[str], project: Project) -> ShoalError:
             )
     last = next((line for line in lines if re.match(r"(\w*(Error|Exception)\b)", line.strip())), "")
     return ToolError(f"the build failed{': ' + last if last else ''}", where=where, advice="`shoal build -v` shows why")
+
+
+def _remove_results(project: Project) -> None:
+    """SCons believes in a result that is there, whatever became of its content."""
+    for pattern in ("firmware.*", "size_*.elf"):
+        for file in project.output.glob(pattern):
+            file.unlink()
 
 
 def _measure(project: Project, compiler: str) -> Built:

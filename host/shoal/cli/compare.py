@@ -81,6 +81,8 @@ def compare(
 
     def show() -> None:
         console().print(comparison.comparison_table(document))
+        for note in comparison.notes(document):
+            click.echo(note)
         if html is not None:
             click.echo(f"page: {html}")
 

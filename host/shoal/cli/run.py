@@ -93,12 +93,14 @@ def run(
     }
 
     def show() -> None:
-        from shoal.report.answers import answers_line, answers_table
+        from shoal.report.answers import answers_line, answers_summary, answers_table
 
+        click.echo(answers_line(document) + ("" if output is None else f"; saved to {output}"))
         if output is None:
             console().print(answers_table(document))
-        else:
-            click.echo(f"{answers_line(document)}; saved to {output}")
+            summary = answers_summary(document)
+            if summary is not None:
+                click.echo(summary)
 
     return Result(document, show)
 
@@ -106,7 +108,7 @@ def run(
 def _answer(real: list[Any], manifest: dict[str, Any]) -> dict[str, Any]:
     """What one row came to: the range of its (first) output and, for a classifier, the class, its label and score."""
     values = real[0].reshape(-1)
-    best = int(values.argmax()) if _classifies(len(real), values.size, manifest) else None
+    best = int(values.argmax()) if _classifies(real, manifest) else None
     labels = manifest["labels"]
     return {
         "class": best,
@@ -117,7 +119,9 @@ def _answer(real: list[Any], manifest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _classifies(outputs: int, values: int, manifest: dict[str, Any]) -> bool:
-    """Whether the largest of the values names a class: they come from a softmax, or there is a label for each."""
+def _classifies(real: list[Any], manifest: dict[str, Any]) -> bool:
+    """Whether the largest value names a class: they come from one softmax, or there is a label for each."""
+    if len(real) > 1 or not 1 < real[0].size == real[0].shape[-1]:
+        return False
     kinds = [s["kind"] for s in manifest["steps"] if s["kind"] not in ("dequantize", "quantize", "reshape")]
-    return outputs == 1 and values > 1 and (kinds[-1:] == ["softmax"] or len(manifest["labels"]) == values)
+    return kinds[-1:] == ["softmax"] or len(manifest["labels"]) == real[0].size

@@ -114,8 +114,9 @@ def test(
         )
 
     def show() -> None:
-        from shoal.report.checks import checks_table
+        from shoal.report.checks import checks_line, checks_table
 
         console().print(checks_table(document))
+        click.echo(checks_line(document))
 
     return Result(document, show, error)

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shoal.errors import NodeError
+from shoal.hil.garbled import Garbled
 from shoal.hil.steps import in_front_of_saturation
 from shoal.hil.subject import Subject
+from shoal.link.client import Stream, StreamNode
+from shoal.link.messages import FaultKind
 from shoal.tensors import Array
 
 if TYPE_CHECKING:
@@ -135,8 +138,68 @@ def memory(subject: Subject) -> str:
     """Sizes that the node states are the linker's."""
     said, built = subject.session.node.identify(), subject.built
     _expect(said.arena_bytes == built.arena_bytes, f"arena {said.arena_bytes} B, linked {built.arena_bytes} B")
+    if said.static_bytes == 0:
+        return f"arena {said.arena_bytes:,} B; this node does not know its static data"
     _expect(said.static_bytes == built.static_bytes, f"static {said.static_bytes} B, linked {built.static_bytes} B")
     return f"arena {said.arena_bytes:,} B, static {said.static_bytes:,} B"
+
+
+def garbled_link(subject: Subject) -> str:
+    """Frames that are lost, damaged, repeated or cut cost retries, never a wrong answer."""
+    node = _stream_node(subject)
+    clean = [_bytes(subject.session.run(row).outputs) for row in subject.inputs[:4]]
+    # about a dozen harmed frames, whatever the size of the tensors: each may cost half a second
+    frames_ = len(clean) * (
+        4 + sum(t["bytes"] // 100 for t in (*subject.manifest["inputs"], *subject.manifest["outputs"]))
+    )
+    rate = min(0.25, 12 / frames_)
+    lines: list[Garbled] = []
+
+    def garble(line: Stream) -> Stream:
+        lines.append(Garbled(line, rate))
+        return lines[0]
+
+    before = node.retries
+    with node.through(garble):
+        for number, want in enumerate(clean):
+            got = _bytes(subject.session.run(subject.inputs[number]).outputs)
+            _expect(got == want, f"input {number} was answered wrongly over a garbled line")
+    _expect(_bytes(subject.session.run(subject.inputs[0]).outputs) == clean[0], "wrong once the line was clean again")
+    return f"{len(clean)} inputs, {lines[0].harmed} pieces harmed, {node.retries - before} frames sent again"
+
+
+def fault_reports(subject: Subject) -> str:
+    """A fault is told over the link with its kind, and the node is there again afterwards."""
+    node, kinds = _stream_node(subject), _faults(subject)
+    if not kinds:
+        raise Skipped("the board file names no fault that can be raised here")
+    answer = _bytes(subject.session.run(subject.inputs[0]).outputs)
+    for kind in kinds:
+        provoked = node.provoke(kind)
+        fault = provoked.told or provoked.kept
+        name = kind.name.lower()
+        if fault is None:
+            raise Failed(f"{name} was raised and not reported")
+        _expect(fault.kind == kind, f"{name} was raised, {fault.kind.name.lower()} reported")
+        _expect(fault.pc != 0, f"{name} was reported without the place of the program")
+        again = _bytes(subject.session.run(subject.inputs[0]).outputs)
+        _expect(again == answer, f"after {name} it answers differently")
+    return ", ".join(kind.name.lower() for kind in kinds)
+
+
+def _faults(subject: Subject) -> list[FaultKind]:
+    """What the board file says can be raised; a host process can raise all."""
+    if subject.session.origin["source"] == "host":
+        return list(FaultKind)
+    emulator = subject.board.emulator
+    return [] if emulator is None else [FaultKind[name.upper()] for name in emulator.faults]
+
+
+def _stream_node(subject: Subject) -> StreamNode:
+    node = subject.session.node
+    if not isinstance(node, StreamNode):
+        raise Skipped("there is no line to this node")
+    return node
 
 
 #: every check by its name, in the order in which they run
@@ -148,7 +211,9 @@ CHECKS: dict[str, Check] = {
     "repeated": repeated,
     "step by step": step_by_step,
     "stack": stack,
+    "garbled link": garbled_link,
     "reset": reset,
+    "fault reports": fault_reports,
 }
 
 #: the checks that compare bytes with the reference's

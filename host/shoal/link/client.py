@@ -9,6 +9,7 @@ import random
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -182,6 +183,16 @@ class StreamNode:
         self.identify()
 
     # what links are tested by
+
+    @contextmanager
+    def through(self, line: Callable[[Stream], Stream]) -> Iterator[None]:
+        """Puts a line of one's own between this end and the node, for a while."""
+        plain = self._stream
+        self._stream = line(plain)
+        try:
+            yield
+        finally:
+            self._stream = plain
 
     def write_arena(self, offset: int, data: bytes) -> None:
         self._write(Space.ARENA, 0, offset, data)

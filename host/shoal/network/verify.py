@@ -136,9 +136,8 @@ class _Walk:
     def table(self, position: int, table: Table) -> None:
         self.inside(position, 4, "table")
         vtable: int = position - _I32.unpack_from(self.data, position)[0]
-        if vtable % 2:
-            self.bad("vtable is not aligned", position)
-        self.inside(vtable, 4, "vtable")
+        if vtable % 2 or not 0 <= vtable <= self.size - 4:
+            self.bad("vtable reaches outside of the file", position)
         slots: int = _U16.unpack_from(self.data, vtable)[0]
         size: int = _U16.unpack_from(self.data, vtable + 2)[0]
         if slots < 4 or slots % 2 or size < 4:
@@ -199,7 +198,7 @@ class _Walk:
         return at + distance
 
     def inside(self, position: int, count: int, what: str) -> None:
-        if position < 0 or position + count > self.size:
+        if position + count > self.size:
             self.bad(f"{what} reaches outside of the file", position)
 
     def spend(self, count: int, position: int) -> None:

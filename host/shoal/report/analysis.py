@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 #: cells of the bar that shows a step's use of the arena
 _BAR = 24
 
+_NOTE = """\
+Arena and weights are exact; code, static data, stack and instructions are predicted. Spare RAM is what is left beside
+the whole stack that is set aside, not only the part in use."""
+
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -24,7 +28,7 @@ def analysis(document: Mapping[str, Any]) -> list[RenderableType]:
     tables: list[RenderableType] = [_headline(document)]
     for members in list(groups.values()) if any(b["named"] for b in boards) else list(groups.values())[:1]:
         tables.append(_steps(members, alone=len(groups) == 1))
-    return [*tables, _boards(boards)]
+    return [*tables, _boards(boards), _NOTE]
 
 
 def _headline(document: Mapping[str, Any]) -> str:
@@ -81,12 +85,7 @@ def _boards(boards: Sequence[Mapping[str, Any]]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        caption="arena and weights are exact; code, static data, stack and instructions are predicted",
-        caption_justify="left",
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("board")
     table.add_column("fits")
     table.add_column("RAM B", justify="right")

@@ -22,24 +22,34 @@ def answers_line(document: dict[str, Any]) -> str:
 def answers_table(document: dict[str, Any]) -> Table:
     """Row by row, the class and score of a classifier, the range of any other output."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     answers = document["answers"]
     classes = answers[0]["class"] is not None
-    table = Table(title=answers_line(document), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("row", justify="right")
     table.add_column("class" if classes else "lowest", justify="left" if classes else "right")
     table.add_column("score" if classes else "highest", justify="right")
     for row, answer in enumerate(answers[:_SHOWN]):
         if classes:
-            table.add_row(str(row), _name(answer), f"{answer['score']:.3f}")
+            table.add_row(str(row), escape(_name(answer)), f"{answer['score']:.3f}")
         else:
             table.add_row(str(row), f"{answer['low']:.6g}", f"{answer['high']:.6g}")
     if len(answers) > _SHOWN:
-        rest = f"… and {len(answers) - _SHOWN} more; --output FILE saves them all"
-        counts = ", ".join(f"{n} × {name}" for name, n in Counter(map(_name, answers)).most_common(12))
-        table.caption = f"{rest}\nin all: {counts}" if classes else rest
+        table.add_row("…", "…", "…")
     return table
+
+
+def answers_summary(document: dict[str, Any]) -> str | None:
+    """What the rows came to as a whole, where there are more than the table shows."""
+    answers = document["answers"]
+    if len(answers) <= _SHOWN:
+        return None
+    counts = ""
+    if answers[0]["class"] is not None:
+        counts = "in all " + ", ".join(f"{n} × {name}" for name, n in Counter(map(_name, answers)).most_common()) + "; "
+    return f"{counts}--output FILE saves every answer"
 
 
 def _name(answer: dict[str, Any]) -> str:

@@ -17,8 +17,7 @@ def checks_table(document: Mapping[str, Any]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    where = f"{document['model']} on {document['node']} ({document['board']}, {document['source']})"
-    table = Table(title=escape(where), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("check")
     table.add_column("verdict")
     table.add_column("what was seen", overflow="fold")
@@ -33,5 +32,10 @@ def checks_table(document: Mapping[str, Any]) -> Table:
             seen = f"first difference in step {found['step']} {found['kind']} at {found['index']}"
         verdict = "failed" if found else "passed" if steps["compared"] else "skipped"
         table.add_row("every step", _VERDICTS[verdict], escape(seen), "")
-    table.caption = f"{document['passed']} passed, {document['failed']} failed, {document['skipped']} skipped"
     return table
+
+
+def checks_line(document: Mapping[str, Any]) -> str:
+    """`kws on emulator (netduinoplus2, emulated): 9 passed, 0 failed, 1 skipped`."""
+    where = f"{document['model']} on {document['node']} ({document['board']}, {document['source']})"
+    return f"{where}: {document['passed']} passed, {document['failed']} failed, {document['skipped']} skipped"

@@ -124,13 +124,7 @@ def comparison_table(document: Mapping[str, Any]) -> Table:
     from rich.table import Table
 
     results = document["results"]
-    table = Table(
-        title=f"{document['model']} on {len(results)} boards or builds",
-        title_justify="left",
-        caption=escape("\n".join(notes(document))),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("result")
     table.add_column("fits")
     for heading in ("RAM B", "flash B", "instructions", "est. ms", "meas. ms"):

@@ -1,0 +1,45 @@
+"""`shoal generate`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_folder_that_stands_alone_and_is_the_same_each_time(shoal, small, tmp_path):
+    ran = shoal("generate", small, "--board", "netduinoplus2", "--output", tmp_path / "a", "--json")
+    assert ran.code == 0
+    assert shoal("generate", small, "--board", "netduinoplus2", "--output", tmp_path / "b").code == 0
+    files = contents(tmp_path / "a")
+    assert files == contents(tmp_path / "b")
+    manifest = json.loads(files["manifest.json"])
+    assert set(manifest["files"]) == set(files) - {"manifest.json"}
+    document = ran.document
+    assert document["files"] == len(files) and document["arena_bytes"] == manifest["arena_bytes"]
+    for path in ("platformio.ini", "model/small.h", "model/small.c", "boards/netduinoplus2.json", "library.json"):
+        assert path in files
+
+
+def test_an_earlier_folder_is_replaced_another_is_left_alone(shoal, small, tmp_path):
+    made = tmp_path / "made"
+    assert shoal("generate", small, "--board", "netduinoplus2", "--output", made).code == 0
+    assert shoal("generate", small, "--board", "esp32c3", "--output", made).code == 0
+    assert json.loads((made / "manifest.json").read_text())["board"] == "esp32c3"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.tex").write_text("years of work")
+    ran = shoal("generate", small, "--board", "netduinoplus2", "--output", other, "--json")
+    assert ran.code == 2 and (other / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("missing", ["--board", "--output"])
+def test_board_and_output_must_be_named(shoal, small, tmp_path, missing):
+    given = {"--board": "netduinoplus2", "--output": tmp_path / "made"}
+    del given[missing]
+    ran = shoal("generate", small, *next(iter(given.items())), "--json")
+    assert ran.code == 2 and missing in ran.document["error"]["what"]
