@@ -57,9 +57,9 @@ def test(
     from shoal.hil.subject import open_subject
 
     made = open_target(target, board, plan_options)
-    rows = made_up(made.manifest["inputs"], count)
+    inputs = [tensor_of(t) for t in made.manifest["inputs"]]
+    rows = made_up(inputs, count)
     if input_ is not None:
-        inputs = [tensor_of(t) for t in made.manifest["inputs"]]
         rows += list(zip(*load_rows(input_, inputs), strict=True))
 
     spec = node_spec(node, made.board)
@@ -106,11 +106,12 @@ def test(
     if difference is not None:
         error = DoesNotFit(str(difference), where=made.manifest["name"], advice=f"look at {difference.function}")
     elif failed:
-        names = ", ".join(o.name for o in failed)
+        said = "; ".join(f"{o.name}: {o.detail}" for o in failed)
+        inexact = any(o.name in suite.EXACTNESS for o in failed)
         error = DoesNotFit(
-            f"{len(failed)} of {len(outcomes)} checks failed: {names}",
+            f"{len(failed)} of {len(outcomes)} checks failed: {said}",
             where=f"{made.manifest['name']} on {spec}",
-            advice="--steps finds the first step that differs" if not steps else failed[0].detail,
+            advice="--steps finds the first step that differs" if inexact and not steps else "",
         )
 
     def show() -> None:
