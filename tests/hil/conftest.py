@@ -22,7 +22,6 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def subject(request, tmp_path_factory):
     """The node under test, opened once."""
-    from shoal.cli.arrays import tensor_of
     from shoal.cli.target import node_spec, open_target
     from shoal.hil.inputs import made_up
     from shoal.hil.subject import open_subject
@@ -35,7 +34,7 @@ def subject(request, tmp_path_factory):
     for tool in _tools(made.board, spec):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool}: `shoal doctor` says how to get it")
-    rows = made_up([tensor_of(t) for t in made.manifest["inputs"]], 8)
+    rows = made_up(made.manifest["inputs"], 8)
     with open_subject(made.directory, made.manifest, made.board, spec, rows) as opened:
         yield opened
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from shoal.hil.inputs import made_up
-from shoal.tensors import Quantization, Tensor
 
-INT8 = Tensor(0, "a", (1, 3, 2), "int8", Quantization((0.5,), (-7,)))
-FLOAT = Tensor(1, "b", (4,), "float32")
+INT8 = {"dtype": "int8", "shape": [1, 3, 2], "zero_point": -7}
+FLOAT = {"dtype": "float32", "shape": [4], "zero_point": None}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9])

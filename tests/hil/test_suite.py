@@ -12,7 +12,7 @@ from shoal import boards, oracle
 from shoal.errors import NodeError
 from shoal.hil import suite
 from shoal.hil.junit import junit
-from shoal.hil.steps import first_difference, in_front_of_saturation
+from shoal.hil.steps import first_difference
 from shoal.hil.subject import Subject
 
 
@@ -82,14 +82,6 @@ def test_without_an_oracle_exactness_is_skipped_and_says_why():
     outcomes = {o.name: o for o in suite.run(blind)}
     assert outcomes["outputs"].verdict == "skipped" and "no wheel" in outcomes["outputs"].detail
     assert outcomes["reset"].verdict == "passed"
-
-
-def test_tensor_in_front_of_the_final_softmax():
-    manifest = session().manifest
-    step, tensor = in_front_of_saturation(manifest)
-    assert step == 1 and tensor == manifest["steps"][1]["outputs"][0]
-    del manifest["steps"][2]
-    assert in_front_of_saturation(manifest) is None
 
 
 def test_junit_counts_and_survives_odd_characters():

@@ -57,9 +57,9 @@ def test(
     from shoal.hil.subject import open_subject
 
     made = open_target(target, board, plan_options)
-    inputs = [tensor_of(t) for t in made.manifest["inputs"]]
-    rows = made_up(inputs, count)
+    rows = made_up(made.manifest["inputs"], count)
     if input_ is not None:
+        inputs = [tensor_of(t) for t in made.manifest["inputs"]]
         rows += list(zip(*load_rows(input_, inputs), strict=True))
 
     spec = node_spec(node, made.board)

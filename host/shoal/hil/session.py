@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.bench.bench import SOURCES
 from shoal.link.node import Answer, Node
 from shoal.tensors import Array
 
 if TYPE_CHECKING:
     from shoal.build.builder import Built
-
-#: where figures come from, by the node's kind
-SOURCES = {"emulator": "emulated", "host": "host", "serial": "board"}
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,6 @@ from shoal.tensors import Array
 if TYPE_CHECKING:
     from shoal.oracle import Oracle
 
-#: operators whose outputs hide differences of their inputs
-_SATURATING = ("softmax", "logistic")
-
-#: operators that only carry on what a saturating one made
-_CARRYING = ("dequantize", "quantize", "reshape")
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -81,14 +75,3 @@ def _difference(step: Mapping[str, Any], described: Mapping[str, Any], got: Arra
         differing=int(differs.sum()),
         values=got.size,
     )
-
-
-def in_front_of_saturation(manifest: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | None:
-    """The step that makes the input of a final softmax or logistic, and that tensor; None where the model does not end
-    in one, or the tensor is the model's own input."""
-    steps = manifest["steps"]
-    last = next((i for i in reversed(range(len(steps))) if steps[i]["kind"] not in _CARRYING), None)
-    if last is None or last == 0 or steps[last]["kind"] not in _SATURATING:
-        return None
-    before = steps[last - 1]
-    return before["index"], before["outputs"][0]

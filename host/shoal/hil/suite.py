@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shoal.bench.exact import in_front_of_saturation
 from shoal.errors import NodeError
 from shoal.hil.garbled import Garbled
-from shoal.hil.steps import in_front_of_saturation
 from shoal.hil.subject import Subject
 from shoal.link.client import Stream, StreamNode
 from shoal.link.messages import FaultKind
