@@ -2,6 +2,7 @@
 #include "hal/hal.h"
 #include "runtime/fault.h"
 #include "runtime/measure.h"
+#include "runtime/model.h"
 #include "runtime/server.h"
 
 #if defined(SHOAL_WATCHDOG_MS)
@@ -14,6 +15,9 @@ int main(void) {
     hal_init();
     measure_start();
     fault_start();
+    if (image.reset != 0) {
+        image.reset(); /* the arena, and a model's state in it, is not zeroed at start */
+    }
     for (;;) {
         hal_tick();
         if (!server_step()) {

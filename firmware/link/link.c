@@ -11,7 +11,7 @@ enum {
 
 typedef struct {
     frame_receiver receiver;
-    uint16_t session; /* 0: none */
+    uint16_t session;
     uint16_t earlier; /* the session before: a late frame of its opening must not bring it back */
     uint16_t last;    /* sequence number of the last request that was run */
     uint16_t repeats;
@@ -67,7 +67,8 @@ SHOAL_LINK void link_answer(const link_request *request, uint8_t status, uint8_t
 /* A session begins: numbers start over. Its opening may come twice, and an earlier one late. */
 SHOAL_LINK static void open_session(const link_request *request) {
     link_port *port = &ports[request->port];
-    if (request->session == 0 || request->session == port->earlier || request->sequence != 0 || request->length != 1) {
+    if (request->session == NO_SESSION || request->session == port->earlier || request->sequence != 0 ||
+        request->length != 1) {
         return;
     }
     if (request->session != port->session) {
@@ -96,7 +97,11 @@ SHOAL_LINK static bool accept(const link_request *request) {
         send_answer(request, STATUS_BUSY, 0);
         return false;
     }
-    if (request->session != port->session || port->session == 0) {
+    bool pure = (request->type & MESSAGE_PURE) != 0;
+    if (request->session == NO_SESSION && pure) {
+        return true;
+    }
+    if (request->session != port->session || port->session == NO_SESSION) {
         send_answer(request, STATUS_NO_SESSION, 0);
         return false;
     }
@@ -111,7 +116,7 @@ SHOAL_LINK static bool accept(const link_request *request) {
         return false;
     }
     port->repeats++;
-    if ((request->type & MESSAGE_PURE) != 0) {
+    if (pure) {
         return true;
     }
     if (ahead > -HISTORY) {
@@ -170,7 +175,7 @@ SHOAL_LINK bool link_poll(link_request *request) {
 }
 
 /* Waits for the answer to our own request, and turns away what else comes. */
-SHOAL_LINK static bool await(unsigned port, uint8_t type, uint16_t session, uint8_t *answer, uint8_t *answer_length) {
+SHOAL_LINK static bool await(unsigned port, uint8_t type, uint8_t *answer, uint8_t *answer_length) {
     uint32_t left = ASK_MICROSECONDS;
     while (left > 0) {
         link_request frame;
@@ -178,7 +183,7 @@ SHOAL_LINK static bool await(unsigned port, uint8_t type, uint16_t session, uint
             while (next_frame(number, &frame)) {
                 if (is_request(&frame)) {
                     (void)accept(&frame);
-                } else if (number == port && frame.type == (type | MESSAGE_REPLY) && frame.session == session &&
+                } else if (number == port && frame.type == (type | MESSAGE_REPLY) && frame.session == NO_SESSION &&
                            frame.sequence == ask_sequence) {
                     *answer_length = frame.length < *answer_length ? frame.length : *answer_length;
                     put_bytes(answer, frame.payload, *answer_length);
@@ -193,18 +198,16 @@ SHOAL_LINK static bool await(unsigned port, uint8_t type, uint16_t session, uint
 }
 
 SHOAL_LINK bool link_ask(unsigned port, uint8_t type, uint8_t length, uint8_t *answer, uint8_t *answer_length) {
-    /* The line's other end keeps the same kind of session; the count of starts names ours. */
-    uint16_t session = (uint16_t)(fault_starts() | 1u);
     uint8_t question[FRAME_PAYLOAD];
     put_bytes(question, link_room(), length);
     ask_sequence++;
     asking = true;
     bool answered = false;
     for (int tries = 0; tries < ASK_TRIES && !answered; tries++) {
-        fill_header(body, ANY_NODE, type, session, ask_sequence);
+        fill_header(body, ANY_NODE, type, NO_SESSION, ask_sequence);
         put_bytes(body + FRAME_HEADER, question, length);
         frame_send(port, body, (uint8_t)(FRAME_HEADER + length));
-        answered = await(port, type, session, answer, answer_length);
+        answered = await(port, type, answer, answer_length);
     }
     asking = false;
     return answered;
@@ -212,7 +215,7 @@ SHOAL_LINK bool link_ask(unsigned port, uint8_t type, uint8_t length, uint8_t *a
 
 SHOAL_LINK void link_notice(uint8_t type, const uint8_t *payload, uint8_t length) {
     uint8_t notice[FRAME_HEADER + NOTICE_BYTES + FRAME_CRC];
-    fill_header(notice, HOST_NODE, type, 0, 0);
+    fill_header(notice, HOST_NODE, type, NO_SESSION, 0);
     put_bytes(notice + FRAME_HEADER, payload, length);
     frame_send(0, notice, (uint8_t)(FRAME_HEADER + length));
 }

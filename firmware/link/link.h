@@ -25,9 +25,9 @@ uint8_t *link_room(void);
 /* Answers with a status and `length` bytes of link_room, and remembers it for a repeated request. */
 void link_answer(const link_request *request, uint8_t status, uint8_t length);
 
-/* Asks the other end of `port` with `length` bytes of link_room and waits for its answer, a bounded time, with
- * retries; requests that come in meanwhile are told that this node is busy. `*answer_length` bytes of the answer
- * (status first) are copied to `answer` at most; false where none came. */
+/* Asks the other end of `port` what changes nothing there, with `length` bytes of link_room, and waits for its answer,
+ * a bounded time, with retries; requests that come in meanwhile are told that this node is busy. `*answer_length` bytes
+ * of the answer (status first) are copied to `answer` at most; false where none came. */
 bool link_ask(unsigned port, uint8_t type, uint8_t length, uint8_t *answer, uint8_t *answer_length);
 
 /* A frame that nobody answers, from any state: a fault may have stopped everything else. */

@@ -7,6 +7,7 @@ enum {
     ANY_NODE = 0xFF,
     HOST_NODE = 0,
     FIRST_NODE = 1, /* a node's own number until it is told another */
+    NO_SESSION = 0, /* of notices, and of requests that change nothing and need no order */
 };
 
 enum {

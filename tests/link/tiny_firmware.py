@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -25,8 +25,8 @@ def outputs(first: bytes, second: bytes) -> tuple[bytes, bytes]:
     return pairs, (sum((i + 1) * v for i, v in enumerate(pairs)) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def build(board_id: str, folder: Path, flags: Sequence[str] = ()) -> Path:
-    """The ELF file, in `folder`. Warnings are errors."""
+def build(board_id: str, folder: Path, flags: Sequence[str] = (), macros: Mapping[str, str] = {}) -> Path:
+    """The ELF file, in `folder`. Warnings are errors. `macros` replace the board's own."""
     board = boards.load(board_id)
     own = board.manifest["shoal"]
     firmware = resources.firmware()
@@ -42,7 +42,8 @@ def build(board_id: str, folder: Path, flags: Sequence[str] = ()) -> Path:
         link += ["-nostartfiles", "-T", str(script)]
     command = [f"{board.toolchain}gcc", *machine, "-std=c99", *facts.HARNESS_FLAGS, *WARNINGS, *flags]
     command += ["-ffunction-sections", "-fdata-sections", f"-I{firmware}", f"-I{firmware}/hal/{board.hal}"]
-    command += [f"-D{name}={value}" for name, value in [*facts.macros(board.id, own), facts.TICK]]
+    defined = dict([*facts.macros(board.id, own), facts.TICK]) | macros
+    command += [f"-D{name}={value}" for name, value in defined.items()]
     built = subprocess.run(
         [*command, *link, "-o", str(elf), *map(str, sources)], capture_output=True, text=True, check=False
     )

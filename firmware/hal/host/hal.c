@@ -1,12 +1,11 @@
-/* A Linux process as a board: port 0 is standard input and output, port n is file descriptor 2 + n both ways. Main runs
- * on a thread, whose stack has a known size, is painted, and has a page below it that nobody may touch. A reset starts
- * the program anew in the same process, with .noinit handed over in an anonymous file. */
+/* A Linux process as a board: port 0 is standard input and output, port 1 a file descriptor that the environment names.
+ * Main runs on a thread, whose stack has a known size, is painted, and has pages below it that nobody may touch. A
+ * reset starts the program anew in the same process, with the noinit section handed over in an anonymous file. */
 #define _GNU_SOURCE
 #include "../hal.h"
 #include "../ring.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <link.h>
 #include <poll.h>
 #include <pthread.h>
@@ -38,6 +37,7 @@ enum {
 };
 
 #define KEPT_FD "SHOAL_HOST_NOINIT"
+#define PORT_FD "SHOAL_HOST_PORT1"
 
 typedef struct {
     int in;
@@ -50,24 +50,26 @@ typedef struct {
 } serial_port;
 
 extern uint8_t __start_noinit[], __stop_noinit[];
-extern const ElfW(Ehdr) __ehdr_start;
 int main(void);
 
 static serial_port ports[SHOAL_UARTS];
 static uint8_t *stack_base;
 static uintptr_t stack_top;
-static uint8_t handler_stack[HANDLER_STACK_BYTES];
 
 static void send_buffered(serial_port *port) {
-    uint32_t done = 0;
+    uint32_t done = port->out < 0 ? port->sent : 0; /* no wire */
     while (done < port->sent) {
         struct pollfd ready = {.fd = port->out, .events = POLLOUT};
         ssize_t wrote = -1;
         if (poll(&ready, 1, WRITE_MILLISECONDS) == 1) {
             wrote = write(port->out, port->to_send + done, port->sent - done);
         }
-        if (wrote <= 0) {
+        if (wrote <= 0 && port == ports) {
             _exit(EXIT_SUCCESS); /* nobody listens any more */
+        }
+        if (wrote <= 0) {
+            port->out = -1;
+            break;
         }
         done += (uint32_t)wrote;
     }
@@ -156,35 +158,38 @@ void hal_trigger(bool up) {
     (void)up;
 }
 
-const uint8_t *hal_build_id(uint32_t *size) {
-    const uint8_t *base = (const uint8_t *)&__ehdr_start;
-    const ElfW(Phdr) *segment = (const ElfW(Phdr) *)(base + __ehdr_start.e_phoff);
-    *size = 0;
-    /* Addresses in a program that may be loaded anywhere count from where its first segment was linked to be. */
-    uintptr_t linked = 0;
-    for (unsigned i = 0; i < __ehdr_start.e_phnum; i++) {
-        if (segment[i].p_type == PT_LOAD && segment[i].p_offset == 0) {
-            linked = segment[i].p_vaddr;
-        }
-    }
-    for (unsigned i = 0; i < __ehdr_start.e_phnum; i++) {
-        if (segment[i].p_type != PT_NOTE) {
-            continue;
-        }
-        const uint8_t *note = base + (segment[i].p_vaddr - linked);
-        const uint8_t *end = note + segment[i].p_memsz;
-        while (note + sizeof(ElfW(Nhdr)) < end) {
+typedef struct {
+    const uint8_t *bytes;
+    uint32_t size;
+} build_id;
+
+/* Looks through the notes of the first object, the program itself. */
+static int find_build_id(struct dl_phdr_info *object, size_t size, void *context) {
+    build_id *found = context;
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        uintptr_t note = object->dlpi_addr + segment->p_vaddr;
+        uintptr_t end = note + segment->p_memsz;
+        while (segment->p_type == PT_NOTE && note + sizeof(ElfW(Nhdr)) < end) {
             const ElfW(Nhdr) *header = (const ElfW(Nhdr) *)note;
-            const uint8_t *name = note + sizeof *header;
-            const uint8_t *description = name + ((header->n_namesz + 3u) & ~3u);
-            if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == 4 && memcmp(name, "GNU", 4) == 0) {
-                *size = header->n_descsz;
-                return description;
+            uintptr_t name = note + sizeof *header;
+            uintptr_t description = name + ((header->n_namesz + 3u) & ~3u);
+            if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == 4 &&
+                memcmp((const void *)name, "GNU", 4) == 0) {
+                *found = (build_id){(const uint8_t *)description, header->n_descsz};
             }
             note = description + ((header->n_descsz + 3u) & ~3u);
         }
     }
-    return 0;
+    return 1;
+}
+
+const uint8_t *hal_build_id(uint32_t *size) {
+    build_id found = {0, 0};
+    (void)dl_iterate_phdr(find_build_id, &found);
+    *size = found.size;
+    return found.bytes;
 }
 
 hal_memory_map hal_memory(void) {
@@ -237,6 +242,7 @@ static void on_fault(int number, siginfo_t *info, void *context) {
 
 static void catch_faults(void) {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    static uint8_t handler_stack[HANDLER_STACK_BYTES];
     sigset_t all;
     stack_t own = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
@@ -264,9 +270,11 @@ void hal_provoke(uint32_t kind) {
 
 void hal_init(void) {
     catch_faults();
+    const char *second = getenv(PORT_FD);
+    int wire = second != 0 ? atoi(second) : -1;
     for (unsigned i = 0; i < SHOAL_UARTS; i++) {
-        ports[i].in = i == 0 ? STDIN_FILENO : 2 + (int)i;
-        ports[i].out = i == 0 ? STDOUT_FILENO : 2 + (int)i;
+        ports[i].in = i == 0 ? STDIN_FILENO : wire;
+        ports[i].out = i == 0 ? STDOUT_FILENO : wire;
     }
 }
 

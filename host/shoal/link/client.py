@@ -222,6 +222,8 @@ class StreamNode:
 
     def provoke(self, kind: FaultKind) -> Provoked:
         """Makes the node fault; it restarts by itself. NodeError where it carries on instead."""
+        if not self._session:
+            self._open()
         starts = self._starts
         told = self._until_restart(Type.PROVOKE, struct.pack("<B", kind))
         self.identify()

@@ -18,14 +18,23 @@ _END_SECONDS = 2.0
 
 
 class HostProcess:
-    """The byte stream of a running firmware. NodeError, with its last words, once it is gone."""
+    """The byte stream of a running firmware. NodeError, with its last words, once it is gone.
 
-    def __init__(self, elf: Path) -> None:
+    `second`: the file descriptor that its second port reads and writes."""
+
+    def __init__(self, elf: Path, second: int | None = None) -> None:
         self._name = f"host process {elf.name}"
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        wires = () if second is None else (second,)
         try:
             self._process = subprocess.Popen(
-                [str(elf.absolute())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, bufsize=0
+                [str(elf.absolute())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._words,
+                bufsize=0,
+                pass_fds=wires,
+                env=os.environ | {"SHOAL_HOST_PORT1": str(fd) for fd in wires},
             )
         except OSError as error:
             self._words.close()

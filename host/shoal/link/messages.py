@@ -70,6 +70,7 @@ _REFUSALS = {
     Status.UNKNOWN: "does not know this message",
     Status.MALFORMED: "could not read this message",
     Status.NO_SESSION: "does not know this session: it was started anew, or somebody else talks to it",
+    Status.GAP: "missed an earlier request",
     Status.BUSY: "is busy with another request",
     Status.VERSION: "speaks another version of the protocol",
     Status.RANGE: "has nothing there: out of range",
