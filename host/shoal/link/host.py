@@ -26,6 +26,7 @@ class HostProcess:
         self._name = f"host process {elf.name}"
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         wires = () if second is None else (second,)
+        named = {} if second is None else {"SHOAL_HOST_PORT1": str(second)}
         try:
             self._process = subprocess.Popen(
                 [str(elf.absolute())],
@@ -34,7 +35,7 @@ class HostProcess:
                 stderr=self._words,
                 bufsize=0,
                 pass_fds=wires,
-                env=os.environ | {"SHOAL_HOST_PORT1": str(fd) for fd in wires},
+                env=os.environ | named,
             )
         except OSError as error:
             self._words.close()
