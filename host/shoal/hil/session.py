@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +47,12 @@ class Session:
         """Sends the inputs and runs nothing."""
         self.node.load([i.tobytes() for i in inputs])
 
-    def read(self, described: dict[str, Any]) -> Array:
+    def read(self, described: Mapping[str, Any]) -> Array:
         """A tensor of the manifest, from where it lies in the arena now."""
         return array_of(self.node.read_arena(described["offset"], described["bytes"]), described)
 
 
-def array_of(data: bytes, described: dict[str, Any]) -> Array:
+def array_of(data: bytes, described: Mapping[str, Any]) -> Array:
     """A manifest tensor's bytes as an array."""
     return np.frombuffer(data, np.dtype(described["dtype"]).newbyteorder("<")).reshape(described["shape"])
 

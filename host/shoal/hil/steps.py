@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """The first value that differs. `index` is its place in the tensor's shape; `row` and `channel` are its second and
-    last entries, as NHWC has them; `differing` of `values` differ in this tensor."""
+    """The first value that differs. `index` is its place in the node's tensor; `row` and `channel` are its second and
+    last entries, as NHWC has them, the channel as the model file counts; `differing` of `values` differ."""
 
     step: int
     kind: str
@@ -49,16 +49,27 @@ def first_difference(session: Session, oracle: Oracle, inputs: Sequence[Array]) 
     for step in session.manifest["steps"]:
         session.node.run_steps(step["index"], step["index"] + 1)
         for described in step["outputs"]:
-            found = _difference(step, described, session.read(described), oracle.tensor(described["tensor"]))
+            got = session.read(described)
+            found = _difference(step, described, got, _expected(described, got, oracle.tensor(described["tensor"])))
             if found is not None:
                 return found
     return None
 
 
+def _expected(described: Mapping[str, Any], got: Array, want: Array) -> Array:
+    """The reference's tensor in the shape of the node's: channels that a rewrite removed are left out; one that only
+    fills up holds what it likes, so there the node's own value is expected."""
+    channels = described["channels"]
+    if channels is None:
+        return want.reshape(got.shape)
+    left = np.array(channels)
+    kept = want.reshape(-1, want.shape[-1])[:, left].reshape(got.shape)
+    return np.where(left >= 0, kept, got)
+
+
 def _difference(step: Mapping[str, Any], described: Mapping[str, Any], got: Array, want: Array) -> Difference | None:
     if got.tobytes() == want.tobytes():
         return None
-    want = want.reshape(got.shape)
     differs = got != want
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(differs)), got.shape))
     return Difference(
@@ -69,9 +80,16 @@ def _difference(step: Mapping[str, Any], described: Mapping[str, Any], got: Arra
         name=described["name"],
         index=index,
         row=index[1] if len(index) == 4 else None,
-        channel=index[-1] if len(index) > 1 else None,
+        channel=_channel(described, index),
         got=float(got[index]),
         want=float(want[index]),
         differing=int(differs.sum()),
         values=got.size,
     )
+
+
+def _channel(described: Mapping[str, Any], index: tuple[int, ...]) -> int | None:
+    if len(index) < 2:
+        return None
+    channels = described["channels"]
+    return index[-1] if channels is None else int(channels[index[-1]])

@@ -82,8 +82,14 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "instructions": step.call.instructions,
         "arena_bytes": step.arena_bytes,
         "scratch_bytes": step.call.scratch_bytes,
-        "outputs": [_tensor(plan, t) for t in step.call.outputs],
+        "outputs": [_tensor(plan, t) | {"channels": _channels(plan, t)} for t in step.call.outputs],
     }
+
+
+def _channels(plan: Plan, index: int) -> list[int] | None:
+    """The model file's channel of each that is left, −1 for one that only fills up; None where none was removed."""
+    left = plan.graph.channels.get(index)
+    return None if left is None else list(left)
 
 
 def dump(manifest: dict[str, Any]) -> bytes:
