@@ -78,7 +78,7 @@ def _what(error: Any) -> str:
 
 def _meaning(manifest: Mapping[str, Any]) -> Iterator[str]:
     own = manifest["shoal"]
-    hals = sorted(path.name for path in resources.firmware().glob("hal/*") if path.is_dir())
+    hals = _hals()
     if own["hal"] not in hals:
         yield f"/shoal/hal: no hal {own['hal']!r}; there are {', '.join(hals)}"
     yield from _regions(own)
@@ -93,6 +93,18 @@ def _meaning(manifest: Mapping[str, Any]) -> Iterator[str]:
     stated = manifest.get("build", {}).get("f_cpu")
     if stated is not None and stated != f"{own['clock_hz']}L":
         yield f"/build/f_cpu: {stated} differs from /shoal/clock_hz, {own['clock_hz']}L"
+
+
+def _hals() -> list[str]:
+    """The folders of firmware/hal that are a family of their own, not what families share."""
+    folders = {path.name: path for path in resources.firmware().glob("hal/*") if path.is_dir()}
+    shared = {
+        name
+        for folder in folders.values()
+        for file in folder.glob("*.[ch]*")
+        for name in re.findall(r'#include "\.\./(\w+)/', file.read_text(encoding="utf-8"))
+    }
+    return sorted(folders.keys() - shared)
 
 
 def _regions(own: Mapping[str, Any]) -> Iterator[str]:
