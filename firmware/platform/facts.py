@@ -56,12 +56,14 @@ def include_folders(hal):
 
 
 def model_flags(env, own_flags):
-    """The flags of all, but with the model's own instead of the harness's."""
-    return [flag for flag in env["CCFLAGS"] if flag not in HARNESS_FLAGS] + own_flags
+    """The flags of all, but with the model's own instead of the harness's and of any other optimization."""
+    others = [flag for flag in env["CCFLAGS"] if flag not in HARNESS_FLAGS and not str(flag).startswith("-O")]
+    return others + own_flags
 
 
-def is_model(project, node):
-    return project / "model" in Path(node.srcnode().get_abspath()).parents
+def is_within(folder, node):
+    """Whether a source lies in a folder; False for what another script made an object of already."""
+    return hasattr(node, "srcnode") and folder in Path(node.srcnode().get_abspath()).parents
 
 
 def source_filter(hal):

@@ -21,14 +21,17 @@ own_flags = shlex.split(env.GetProjectOption("custom_model_flags", "-O3"))
 env.Append(
     CPPDEFINES=facts.definitions(env, board, own),
     CPPPATH=[str(project / folder) for folder in facts.include_folders(own["hal"])],
-    CCFLAGS=facts.WARNINGS,
 )
 
 
-def model_object(env, node):
-    if not facts.is_model(project, node):
+def project_object(env, node):
+    """The vendor's own sources keep the vendor's flags."""
+    if not facts.is_within(project, node):
         return node
-    return env.Object(node, CCFLAGS=facts.model_flags(env, own_flags), CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
+    if not facts.is_within(project / "model", node):
+        return env.Object(node, CCFLAGS=[*env["CCFLAGS"], *facts.WARNINGS])
+    flags = [*facts.model_flags(env, own_flags), *facts.WARNINGS]
+    return env.Object(node, CCFLAGS=flags, CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
 
 
-env.AddBuildMiddleware(model_object)
+env.AddBuildMiddleware(project_object)

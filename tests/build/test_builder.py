@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import tiny
 
+from shoal import resources
 from shoal.build import builder, tools
 from shoal.build.builder import build
 from shoal.errors import BadInput, DoesNotFit, ToolError
@@ -186,6 +188,32 @@ def test_an_online_board_without_the_registry_ends_at_once(tmp_path: Path, monke
     monkeypatch.setattr(builder, "run", lambda *_, **__: pytest.fail("must not be tried"))
     with pytest.raises(ToolError, match=r"registry does not answer, and espressif32.* is not installed"):
         build(tiny.write(tmp_path / "tiny", "esp32dev"))
+
+
+def test_a_users_board_file_is_all_it_takes(tmp_path: Path) -> None:
+    manifest = json.loads((resources.boards() / "nucleo_f446re.json").read_text())
+    manifest["shoal"]["regions"][1]["bytes"] = 65536
+    mine = tmp_path / "my_board.json"
+    mine.write_text(json.dumps(manifest))
+    folder = tiny.write(tmp_path / "tiny", str(mine))
+    assert build(folder).elf.parent.name == "my_board"
+    with pytest.raises(DoesNotFit):
+        build(tiny.write(folder, str(mine), arena=64_000))
+
+
+def test_the_script_for_online_boards_tells_the_firmware_of_its_board(tmp_path: Path) -> None:
+    """Run by the in-tree platform here: it asks nothing of the platform that it prepares."""
+    folder = tiny.write(tmp_path / "tiny", "host")
+    ini = folder / "platformio.ini"
+    ini.write_text(ini.read_text() + "custom_shoal_board = esp32dev\nextra_scripts = pre:platform/online.py\n")
+    shutil.copy(resources.boards() / "esp32dev.json", folder / "boards")
+    command, environment = tools.platformio()
+    ran = subprocess.run(
+        [*command, "run", "-v", "-d", str(folder)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    model = next(line for line in ran.stdout.splitlines() if line.endswith("model/tiny.c"))
+    assert "-DSHOAL_UART1_NUMBER=2" in model and "-DSHOAL_TICK=hal_tick" in model and "-O3" in model
 
 
 def test_pio_makes_compile_commands(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import tiny
 from fake_rom import FakeRom
 
-from shoal import boards
+from shoal import boards, resources
 from shoal.build import ports, tools
 from shoal.build.flash import flash
 from shoal.build.ports import Port
@@ -76,6 +76,31 @@ def test_esptool_writes_what_the_rom_then_holds(tmp_path: Path, monkeypatch: pyt
         assert hashlib.sha256(image).hexdigest() == flashed.built.firmware_sha256
         assert set(rom.flash[len(image) + 4096 :]) == {0xFF}
         assert rom.flash[:8] == bytes.fromhex("1d04dbae") * 2
+
+
+@riscv
+def test_what_was_flashed_boots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the ROM's flash, not from the file: the emulated chip says which build it runs."""
+    from shoal.link.client import Expected
+    from shoal.link.emulators.esp32c3 import start
+    from shoal.link.emulators.node import EmulatedNode
+    from shoal.network.read_tflite import read
+    from shoal.network.simplify import simplify
+    from shoal.plan.planner import plan
+    from shoal.plan.steps import Options
+    from shoal.render.project import write
+
+    monkeypatch.setenv("PLATFORMIO_UPLOAD_FLAGS", _ROM_FLAGS)
+    model = resources.root() / "host" / "shoal" / "demo" / "digits.tflite"
+    graph = simplify(read(model))
+    folder = tmp_path / "digits"
+    write(plan(graph, boards.load("esp32c3"), Options()), model.read_bytes(), folder)
+    with FakeRom() as rom:
+        built = flash(folder, rom.port).built
+        held = tmp_path / "flash.bin"
+        held.write_bytes(rom.flash)
+    with EmulatedNode(start(held, built.elf), Expected(built.build_id, graph.sha256)) as node:
+        assert node.identify().build_id == built.build_id
 
 
 @riscv

@@ -76,7 +76,7 @@ if not env.GetProjectOption("build_src_filter", None):
 
 def model_object(env, node):
     """Compiles what lies under model/ with the model's own flags."""
-    if not facts.is_model(project, node):
+    if not facts.is_within(project / "model", node):
         return node
     return env.Object(node, CCFLAGS=facts.model_flags(env, own_flags), CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
 

@@ -59,7 +59,7 @@ def build(directory: Path, env: str | None = None, verbose: bool = False, report
     directory = directory.resolve()
     project = open_project(directory, env)
     compiler = require(project)
-    with FileLock(_made(directory / ".pio") / f"shoal-{project.env}.lock"):
+    with FileLock(_made(directory / ".pio") / "shoal.lock"):
         inputs = _inputs(directory, compiler)
         done = _recorded(project, inputs)
         if done is not None:

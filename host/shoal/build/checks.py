@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from shoal import resources
 from shoal.build import tools
 
 PYTHON = (3, 11)
 
 #: groups whose members may open serial ports, by what distributions use
 _SERIAL_GROUPS = ("dialout", "uucp")
+
+_UDEV = (Path("/etc/udev/rules.d"), Path("/lib/udev/rules.d"), Path("/usr/lib/udev/rules.d"))
 
 #: emulators and checkers besides the compilers
 _PROGRAMS = (
@@ -41,7 +45,7 @@ class Check:
 
 def checks(registry: bool = True) -> list[Check]:
     """All checks in the order of a user's road; `registry`: look for PlatformIO's, too (two seconds at most)."""
-    found = [_python(), *_packages(), *_programs(), _scons(), _serial()]
+    found = [_python(), *_packages(), *_programs(), _scons(), _serial(), _probes()]
     return [*found, _registry()] if registry else found
 
 
@@ -75,18 +79,14 @@ def _packages() -> Iterator[Check]:
 
 
 def _requirements() -> Iterator[tuple[str, str]]:
-    """(name, exact version or "") of what shoal needs without extras; nothing where it runs uninstalled."""
-    try:
-        lines = metadata.requires("shoal") or []
-    except metadata.PackageNotFoundError:
-        lines = [
-            *("numpy", "tflite", "flatbuffers", "jinja2", "click", "rich", "jsonschema", "pyserial", "cobs", "esptool"),
-            *("unicorn", "pyelftools", "platformdirs", "filelock", "platformio==6.2.0", "scons==4.11.1"),
-        ]
+    """(name, exact version or "") of what shoal needs without extras."""
+    project = resources.root() / "pyproject.toml"
+    if project.is_file():
+        lines: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    else:
+        lines = [line for line in metadata.requires("shoal") or [] if "extra ==" not in line]
     for line in lines:
-        if "extra ==" in line:
-            continue
-        match = re.match(r"([A-Za-z0-9_.-]+?)(?:==([\w.]+))?(?=[\s;<>=!~]|$)", line)
+        match = re.match(r"([\w.-]+)(?:==([\w.]+))?", line)
         if match:
             yield match[1], match[2] or ""
 
@@ -134,6 +134,17 @@ def _serial() -> Check:
     found = f"no access to {closed[0]}" if closed else "permitted"
     mend = f"sudo setfacl -m u:$USER:rw {closed[0]}" if closed else ""
     return Check("serial ports", not closed, False, purpose, found, mend)
+
+
+def _probes() -> Check:
+    """Whether this user may open debug probes: Linux wants a rule for it, which OpenOCD's package brings."""
+    purpose = "flashing STM32 boards"
+    if not sys.platform.startswith("linux") or os.geteuid() == 0:
+        return Check("debug probes", True, False, purpose, "permitted", "")
+    rules = [rule for folder in _UDEV for rule in folder.glob("*.rules") if re.search("openocd|stlink", rule.name)]
+    mend = "" if rules else tools.install_command(["openocd"])
+    found = f"permitted by {rules[0]}" if rules else "no udev rule for them"
+    return Check("debug probes", bool(rules), False, purpose, found, mend)
 
 
 def _registry() -> Check:
