@@ -12,7 +12,7 @@ from shoal.errors import BadInput
 from shoal.operators import checks
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import bind, blocks, multipliers, rescale, settle, sum_bounds
+from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
 
@@ -21,8 +21,15 @@ NAME = "depthwise_conv_2d"
 #: output channels of a block of weights in depthwise_conv_2d_s8.h
 BLOCK = 4
 
-_LITERAL = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8")
-_SHARED = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False)
+_KERNELS = (
+    Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8"),
+    Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False),
+)
+_DSP = frozenset({"dsp"})
+_DSP_KERNELS = (
+    Kernel("depthwise_conv_2d_s8_dsp_3x3", "depthwise_conv_2d_s8_dsp_3x3", _DSP),
+    Kernel("depthwise_conv_2d_s8_dsp_3x3", "depthwise_conv_2d_s8_dsp_3x3", _DSP, literal=False),
+)
 
 
 @dataclass(frozen=True)
@@ -129,11 +136,55 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     flat = weights.data.reshape(-1, output_c).T
     sums = bind(flat, None if bias is None else bias.data, source, *multipliers(source, weights, output, output_c))
     sums, form = settle(sums, window.activation, output)
+    found = _portable(window, source, weights, output, sums, form)
+    nine = weights.shape[1:3] == (3, 3) and window.depth_multiplier == 1 and output_c % 4 == 0
+    if features >= _DSP and nine and not form.general:
+        return [*_dsp(window, source, weights, output, sums, form), *found]
+    return found
+
+
+def _dsp(
+    window: Attributes, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> list[Call]:
+    """Two pixels by four channels: see depthwise_conv_2d_s8_dsp_3x3.h for the order of the constants."""
+    geometry = dict(_geometry(window, source, weights, output)) | {"channels": output.shape[3]}
+    names = ("batches", "input_h", "input_w", "output_h", "output_w", "channels", "stride_h", "stride_w")
+    shape = tuple((name, geometry[name]) for name in (*names, "dilation_h", "dilation_w", "pad_top", "pad_left"))
+    shifts = np.ascontiguousarray(form.shifts).view(np.int32).reshape(-1, 1)
+    requantization = np.concatenate(
+        [sums.bias.reshape(-1, 4), sums.multipliers.astype(np.int32).reshape(-1, 4), shifts], axis=1
+    )
+    constants = (
+        Constant("weights", np.ascontiguousarray(sums.weights.reshape(-1, 4, 9).transpose(0, 2, 1)).reshape(-1)),
+        Constant("requantization", requantization.reshape(-1)),
+        Constant("padding", np.full(output.shape[3], source.zero_point, np.int8)),
+    )
+    return [
+        Call(
+            kernel,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=(*shape, ("clamped", int(form.clamped))),
+            parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+            constants=constants,
+            in_place=(overlap(geometry | {"output_c": output.shape[3]}, 2, packed=False),),
+            instructions=36 * output.elements,
+            code_bytes=1000,
+        )
+        for kernel in _DSP_KERNELS
+    ]
+
+
+def _portable(
+    window: Attributes, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> list[Call]:
+    """Two pixels by four channels: see depthwise_conv_2d_s8.h for the order of the constants."""
     groups = 1 if window.depth_multiplier == 1 else source.shape[3]
     packed = blocks(sums.weights, groups, BLOCK)
+    taps = packed.shape[1]
     geometry = _geometry(window, source, weights, output)
     constants = (
-        Constant("weights", packed.reshape(-1, BLOCK, packed.shape[1]).transpose(0, 2, 1).reshape(-1)),
+        Constant("weights", np.ascontiguousarray(packed.reshape(-1, BLOCK, taps).transpose(0, 2, 1)).reshape(-1)),
         Constant("bias", blocks(sums.bias, groups, BLOCK)),
         Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
         Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
@@ -144,19 +195,23 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
             inputs=(source.index,),
             outputs=(output.index,),
             shape=(*geometry, ("general", int(form.general)), ("clamped", int(form.clamped))),
-            parameters=(
-                ("input_zero_point", source.zero_point),
-                ("offset", form.offset),
-                ("low", form.low),
-                ("high", form.high),
-            ),
+            parameters=_parameters(source, form),
             constants=constants,
-            in_place=(overlap(dict(geometry) | {"output_c": output_c}, 2, packed=False),),
-            instructions=6 * output.elements * weights.shape[1] * weights.shape[2],
+            in_place=(overlap(dict(geometry) | {"output_c": output.shape[3]}, 2, packed=False),),
+            instructions=6 * output.elements * taps,
             code_bytes=1000,
         )
-        for kernel in (_LITERAL, _SHARED)
+        for kernel in _KERNELS
     ]
+
+
+def _parameters(source: Tensor, form: Requantization) -> tuple[tuple[str, int], ...]:
+    return (
+        ("input_zero_point", source.zero_point),
+        ("offset", form.offset),
+        ("low", form.low),
+        ("high", form.high),
+    )
 
 
 def _geometry(window: Attributes, source: Tensor, weights: Tensor, output: Tensor) -> tuple[tuple[str, int], ...]:
