@@ -56,6 +56,18 @@ def test_blocks_say_what_ran_and_what_was_taken(tmp_path: Path) -> None:
     assert sum(b.taken for b in region.blocks) == 100_001
 
 
+def test_blocks_cut_at_a_page_are_no_branches(tmp_path: Path) -> None:
+    elf = cortex_m(NETDUINO, tmp_path)
+    with qemu.start(elf, {"machine": NETDUINO.name}, count=["crosses_page"], blocks=True) as emulator:
+        ready(emulator)
+        ask(emulator, 254)
+        (region,) = emulator.regions()
+    assert region.instructions == 5 * 100 + 2
+    assert sum(b.taken for b in region.blocks) == 99 + 1
+    ends = {b.address + b.bytes for b in region.blocks}
+    assert ends - {max(ends)} <= {b.address for b in region.blocks}
+
+
 def test_agrees_with_a_timer_that_ticks_per_instruction(tmp_path: Path) -> None:
     elf = cortex_m(NETDUINO, tmp_path)
     with qemu.start(elf, {"machine": NETDUINO.name, "options": ["-icount", "shift=0"]}) as emulator:

@@ -38,6 +38,23 @@ __attribute__((naked, noinline, used)) int tiny_run(void) {
                    "   pop {r4, pc}\n" ::"i"(tick));
 }
 
+/* 5 N + 2 instructions, one of which lies on both sides of a page's end (of 1 KiB): QEMU cuts blocks there. */
+__attribute__((section(".text.paged"), naked, noinline, used, aligned(1024))) void crossing(void) {
+    __asm volatile("   .space 1014\n"
+                   "   .global crosses_page\n"
+                   "   .thumb_func\n"
+                   "crosses_page:\n"
+                   "   movs r2, #100\n"
+                   "1: nop\n"
+                   "   add.w r3, r3, #1\n"
+                   "   add.w r3, r3, #1\n"
+                   "   subs r2, #1\n"
+                   "   bne 1b\n"
+                   "   bx lr\n");
+}
+
+void crosses_page(void);
+
 #if defined(STM32)
 enum {
     READABLE = 1u << 5
@@ -93,6 +110,11 @@ int main(void) {
         }
         if (byte == 255) {
             put32(0xFEEDBEEF); /* what comes in before uart_init is lost: the test asks until it hears this */
+            continue;
+        }
+        if (byte == 254) {
+            crosses_page();
+            put32(0);
             continue;
         }
         rounds = (uint32_t)byte * 1000 + 1;

@@ -39,6 +39,7 @@ ENTRY(reset)
 SECTIONS {{
   .vectors {flash:#x} : {{ KEEP(*(.vectors)) }}
   .text : {{ *(.text .text.main .text.startup) }}
+  .text.paged : {{ *(.text.paged) }}
   .text.isr : {{ *(.text.isr) }}
   .text.link : {{ *(.text.link) }}
   .rodata : {{ *(.rodata*) }}

@@ -66,3 +66,11 @@ def test_blocks_are_weighed_by_runs_and_taken_branches(tmp_path: Path) -> None:
     elf = assembled("1: subs r0, #1; bne 1b; bx lr", tmp_path)
     blocks = [Block(0, 4, 2, 1000, 999), Block(4, 2, 1, 1, 1)]
     assert estimate(elf, blocks) == 2000 + 999 * REFILL + 1 + REFILL
+
+
+@pytest.mark.parametrize("cut", [0, 2, 4, 6, 8, 12])
+def test_does_not_depend_on_where_the_emulator_cuts_blocks(cut: int, tmp_path: Path) -> None:
+    elf = assembled("ldr r0, [r1]; ldr r2, [r3]; str r4, [r5]; ldr.w r6, [r7]; ldr.w r8, [r7]; bx lr", tmp_path)
+    whole = [Block(0, 16, 6, 10, 10)]
+    parts = [Block(0, cut, 1, 10, 0), Block(cut, 16 - cut, 1, 10, 10)] if cut else whole
+    assert estimate(elf, parts) == estimate(elf, whole) == 10 * (2 + 1 + 1 + 2 + 1 + 1 + REFILL)

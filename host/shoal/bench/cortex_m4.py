@@ -57,9 +57,9 @@ class Instruction:
         return single is not None and single[1] == "ldr"
 
 
-def cycles(block: Sequence[Instruction]) -> int:
-    """One run of straight-line code whose last branch, if any, is not taken."""
-    return sum(_cycles(i, before) for i, before in zip(block, [None, *block], strict=False))
+def cycles(block: Sequence[Instruction], before: Instruction | None = None) -> int:
+    """One run of straight-line code, which `before` runs into, whose last branch, if any, is not taken."""
+    return sum(_cycles(i, b) for i, b in zip(block, [before, *block], strict=False))
 
 
 def _cycles(instruction: Instruction, before: Instruction | None) -> int:
@@ -105,10 +105,17 @@ def _listed(operands: str) -> int:
 def estimate(elf: Path, blocks: Iterable[Block], objdump: str = "arm-none-eabi-objdump") -> int:
     """Cycles of the blocks that a region ran. Raises ToolError where the disassembler is missing or fails."""
     lines = _disassembly(elf, elf.stat().st_mtime_ns, objdump)
+    inside = {
+        b: [lines[a] for a in range(b.address, b.address + b.bytes, 2) if a in lines] for b in blocks if b.instructions
+    }
     total = 0
-    for block in blocks:
-        inside = [lines[a] for a in range(block.address, block.address + block.bytes, 2) if a in lines]
-        total += block.runs * cycles(inside) + block.taken * REFILL
+    for block, code in inside.items():
+        total += block.runs * cycles(code) + block.taken * REFILL
+    # where one block runs on into another, the emulator cut in two what the core pipelines
+    following = {b.address: code for b, code in inside.items()}
+    for block, code in inside.items():
+        after = following.get(block.address + block.bytes, [])[:1]
+        total -= (block.runs - block.taken) * (cycles(after) - cycles(after, code[-1]))
     return total
 
 

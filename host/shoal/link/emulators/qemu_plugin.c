@@ -16,12 +16,25 @@ static void executed(unsigned vcpu, void *userdata) {
     run_block(&state, userdata);
 }
 
+/* Where an instruction ends. Before QEMU 9, the size of the last one before a page's end can be too large, by what the
+ * translator looked at of the next one: there it is read from the instruction, which is Thumb on every board of these.
+ */
+static uint64_t end_of(const struct qemu_plugin_insn *insn) {
+    size_t size = qemu_plugin_insn_size(insn);
+#if SHOAL_QEMU_PLUGIN_VERSION < 2
+    const uint8_t *code = qemu_plugin_insn_haddr(insn);
+    if (code != NULL) {
+        size = code[1] >= 0xE8 ? 4 : 2;
+    }
+#endif
+    return qemu_plugin_insn_vaddr(insn) + size;
+}
+
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     (void)id;
     size_t count = qemu_plugin_tb_n_insns(tb);
-    struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, count - 1);
     block *b = new_block(&state, qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0)),
-                         qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last));
+                         end_of(qemu_plugin_tb_get_insn(tb, count - 1)));
     if (b == NULL) {
         qemu_plugin_outs("shoal: no memory to count with\n");
         abort();
