@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ _COLUMNS = (
     ("Instructions", False),
     ("Estimated ms", False),
     ("Measured ms", False),
-    ("Same bytes as reference", True),
+    ("Exact", True),
     ("Differs in", True),
 )
 
@@ -67,12 +67,14 @@ def _row(document: Mapping[str, Any], index: int) -> list[dict[str, Any]]:
     result = document["results"][index]
     changes = {c["figure"]: c for c in document["changes"] if c["result"] == index}
     limits = result["limits"]
+    # between builds for one board the change matters, between boards how full each of them gets
+    same_board = index > 0 and result["board"] == document["results"][0]["board"]
     exact = {True: ("yes", "word good"), False: ("no", "word bad"), None: ("not checked", "word")}[result["exact"]]
     return [
         _cell(result["label"], note=source(result)),
         _cell(*(("yes", "word good") if result["fits"] else ("no", "word bad")), note=limits["shortfall"]),
-        _figure(result, changes, "ram.total_bytes", limit=limits["ram_bytes"]),
-        _figure(result, changes, "flash.total_bytes", limit=limits["flash_bytes"]),
+        _figure(result, changes, "ram.total_bytes", limit=None if same_board else limits["ram_bytes"]),
+        _figure(result, changes, "flash.total_bytes", limit=None if same_board else limits["flash_bytes"]),
         _figure(result, changes, "latency.instructions"),
         _figure(result, changes, "latency.milliseconds_estimated", digits=2),
         _figure(result, changes, "latency.milliseconds", digits=2),
@@ -96,10 +98,13 @@ def _figure(
     value = figure(result, path)
     if value is None:
         return _cell("–")
-    change = changes.get(path)
+    text, change = f"{value:,.{digits}f}", changes.get(path)
+    worse = change is not None and change["regression"]
+    if limit is not None and not worse:
+        return _cell(text, note=f"{100 * value / limit:.0f} % of {limit:,}")
     if change is not None and change["percent"]:
-        return _cell(f"{value:,.{digits}f}", note=f"{change['percent']:+.1f} %", worse=change["regression"])
-    return _cell(f"{value:,.{digits}f}", note=None if limit is None else f"{100 * value / limit:.0f} % of {limit:,}")
+        return _cell(text, note=f"{change['percent']:+.1f} %", worse=worse)
+    return _cell(text)
 
 
 def _plots(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -182,7 +187,8 @@ def _memory_plot(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     most = max(map(max, groups))
     return {
         "title": "Memory over the steps",
-        "caption": f"Bytes of the arena in use while each step runs, scratch included; at most {most:,}.",
+        "caption": f"Bytes of the arena in use while each step runs, scratch included: at most {most:,}."
+        f" The arena itself takes {_range(r['ram']['arena_bytes'] for r in results)}.",
         "svg": plots.memory(series, steps),
         "table": {
             "head": ["step", *(s["label"] for s in series)],
@@ -192,6 +198,12 @@ def _memory_plot(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _range(values: Iterable[int]) -> str:
+    known = sorted(values)
+    low, high = known[0], known[-1]
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _list(labels: Sequence[str]) -> str:

@@ -156,8 +156,9 @@ def cost(panels: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> Figure:
 def _figure(rows: int, columns: int, height: float, **settings: Any) -> tuple[Figure, list[Axes]]:
     """A figure that needs no display, and its axes row by row. `height` in inches."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(_WIDTH / 72, height), layout="constrained")
+    figure = Figure(figsize=(_WIDTH / 72, height), layout=ConstrainedLayoutEngine(hspace=0.06))
     axes = figure.subplots(rows, columns, squeeze=False, **settings)
     return figure, list(axes.flat)
 
