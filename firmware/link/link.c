@@ -164,8 +164,10 @@ SHOAL_LINK static bool is_request(const link_request *frame) {
 }
 
 SHOAL_LINK bool link_poll(link_request *request) {
-    for (unsigned number = 0; number < SHOAL_UARTS; number++) {
-        while (next_frame(number, request)) {
+    static unsigned turn; /* a busy port must not starve the other */
+    for (unsigned i = 0; i < SHOAL_UARTS; i++) {
+        turn = turn + 1 < SHOAL_UARTS ? turn + 1 : 0;
+        while (next_frame(turn, request)) {
             if (is_request(request) && accept(request)) {
                 return true;
             }

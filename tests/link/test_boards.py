@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -90,4 +93,39 @@ def test_it_tells_of_its_faults(node: StreamNode, kind: FaultKind) -> None:
     assert provoked.told == provoked.kept
     assert provoked.kept is not None
     assert provoked.kept.kind == kind
+    code = board.region("flash")
+    in_code = code.address <= provoked.kept.pc < code.address + code.bytes
+    assert in_code or (kind == FaultKind.STACK_OVERFLOW and provoked.kept.pc == 0)
+    assert (provoked.kept.address != 0) == (kind != FaultKind.HARD_FAULT)
     works(node)
+
+
+def test_a_watchdog_is_fed(tmp_path: Path) -> None:
+    """Compiled in and harmless: this emulator's never bites."""
+    board = boards.load("netduinoplus2")
+    assert board.emulator is not None
+    elf = tiny_firmware.build(board.id, tmp_path, macros={"SHOAL_WATCHDOG_MS": "500"})
+    with StreamNode(qemu.start(elf, board.emulator.settings, name=board.id), name=board.id) as node:
+        works(node)
+
+
+@pytest.mark.parametrize("name", ["netduinoplus2", "mps2_an386"])
+def test_what_runs_between_steps_calls_nothing_outside_of_its_sections(name: str, tmp_path: Path) -> None:
+    """Else its instructions would be counted as the model's."""
+    board = boards.load(name)
+    elf = tiny_firmware.build(name, tmp_path)
+    listing = subprocess.run(
+        [f"{board.toolchain}objdump", "-d", "-j", ".text.isr", "-j", ".text.link", str(elf)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    functions = dict(re.findall(r"^[0-9a-f]+ <([^>]+)>:\n(.*?)(?:\n\n|\Z)", listing, re.S | re.M))
+    wanted = ["hal_tick", "cortexm_interrupt"]
+    reached: set[str] = set()
+    while wanted:
+        function = wanted.pop()
+        if function not in reached:
+            reached.add(function)
+            wanted += re.findall(r"\t(?:bl?x?)(?:\.[nw])?\t.*<(\w+)>", functions[function])
+    assert len(reached) >= 2

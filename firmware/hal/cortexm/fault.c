@@ -22,6 +22,13 @@ static bool is_overflow(uint32_t status, uint32_t address, uint32_t stack) {
     return below || stack < bottom || (status & stacking) != 0u;
 }
 
+/* Whether the core could save a frame. Armv8-M saves none where its stack pointer would pass the limit: it then stands
+ * at the limit. */
+static bool is_saved(uint32_t status, uint32_t stack) {
+    bool at_limit = (status & SCB_CFSR_STKOF) != 0u && stack == (uint32_t)(uintptr_t)_stack_bottom;
+    return !at_limit && (status & (SCB_CFSR_MSTKERR | SCB_CFSR_STKERR)) == 0u;
+}
+
 __attribute__((used)) static _Noreturn void report(uintptr_t frame) {
     uint32_t exception, process_stack;
     __asm volatile("mrs %0, ipsr" : "=r"(exception));
@@ -33,11 +40,12 @@ __attribute__((used)) static _Noreturn void report(uintptr_t frame) {
     } else if ((status & SCB_CFSR_BFARVALID) != 0u) {
         fault.address = SCB_BFAR;
     }
-    if (bare_on_stack(frame, FRAME_WORDS * sizeof(uint32_t))) {
+    if (is_saved(status, process_stack) && bare_on_stack(frame, FRAME_WORDS * sizeof(uint32_t))) {
         fault.pc = ((const uint32_t *)frame)[FRAME_PC];
     }
     if (is_overflow(status, fault.address, process_stack)) {
         fault.kind = HAL_FAULT_STACK_OVERFLOW;
+        fault.address = fault.address != 0u ? fault.address : process_stack;
     } else if (exception == EXCEPTION_BUS || exception == EXCEPTION_MEMORY) {
         fault.kind = HAL_FAULT_BUS;
     }

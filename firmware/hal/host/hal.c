@@ -196,13 +196,17 @@ hal_memory_map hal_memory(void) {
     return (hal_memory_map){.stack_bottom = (uintptr_t)stack_base + GUARD_BYTES, .stack_top = stack_top};
 }
 
+static size_t noinit_bytes(void) {
+    return (size_t)((uintptr_t)__stop_noinit - (uintptr_t)__start_noinit);
+}
+
 _Noreturn void hal_reset(void) {
     char text[16];
     for (unsigned i = 0; i < SHOAL_UARTS; i++) {
         send_buffered(&ports[i]);
     }
     int kept = memfd_create("noinit", 0);
-    if (kept >= 0 && write(kept, __start_noinit, (size_t)(__stop_noinit - __start_noinit)) > 0) {
+    if (kept >= 0 && write(kept, __start_noinit, noinit_bytes()) > 0) {
         (void)snprintf(text, sizeof text, "%d", kept);
         (void)setenv(KEPT_FD, text, 1);
     }
@@ -214,7 +218,7 @@ static void restore_noinit(void) {
     const char *text = getenv(KEPT_FD);
     if (text != 0) {
         int kept = atoi(text);
-        (void)!pread(kept, __start_noinit, (size_t)(__stop_noinit - __start_noinit), 0);
+        (void)!pread(kept, __start_noinit, noinit_bytes(), 0);
         (void)close(kept);
         (void)unsetenv(KEPT_FD);
     }

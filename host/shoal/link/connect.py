@@ -12,7 +12,9 @@ from shoal.link.node import Node
 def open_node(directory: Path, spec: str, *, count: bool = False) -> Node:
     """The node that `spec` names, `emulator`, `host` or `serial:PORT`, with this folder's firmware, built if need be.
 
-    Enter it before use: it must then say that it runs this very build. `count`: the emulator counts instructions.
+    PORT is a device, a probe's serial number or a URL of pyserial's.
+
+    Enter the node before use: it must then say that it runs this very build. `count`: the emulator counts instructions.
     Raises BadInput for any other spec, NodeError for a node that cannot be opened, ToolError where a build fails."""
     from shoal import boards
     from shoal.build.builder import build
@@ -40,8 +42,10 @@ def open_node(directory: Path, spec: str, *, count: bool = False) -> Node:
 
         built = build(directory, "host")
         return StreamNode(HostProcess(built.elf), name="host", expected=Expected(built.build_id, sha256))
+    from shoal.build.ports import find
     from shoal.link.serial import SerialPort
 
+    device = find(board, port).device if board.flasher else port
     built = build(directory)
     expected = Expected(built.build_id, sha256, f"flash it first: shoal flash {directory}")
-    return StreamNode(SerialPort(port, board.uarts[0].baud), name=port, expected=expected)
+    return StreamNode(SerialPort(device, board.uarts[0].baud), name=port, expected=expected)

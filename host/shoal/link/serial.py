@@ -30,7 +30,7 @@ class SerialPort:
             raise NodeError(
                 f"the port cannot be opened: {_reason(error)}",
                 where=port,
-                advice="name one that `shoal flash --help` tells how to find, and close what else uses it",
+                advice="check its name and close what else uses it; `shoal doctor` checks permissions",
             ) from None
 
     def read(self, timeout: float) -> bytes:
