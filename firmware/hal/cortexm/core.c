@@ -1,6 +1,7 @@
 /* Caches, cycle counter, stack guard, sleep and reset: what hal.h asks and the core alone answers. */
 #include "cortexm.h"
 #include "../bare/bare.h"
+#include "../cycles.h"
 
 #if __ARM_ARCH < 8
 /* The region below the stack: the largest frame that is caught at its own address. */
@@ -8,8 +9,7 @@
 #endif
 
 static bool counts;
-static uint32_t last_cycles;
-static uint64_t total_cycles;
+static hal_cycle_count cycles;
 
 static bool cycles_start(void) {
     SCB_DEMCR |= SCB_DEMCR_TRCENA;
@@ -75,12 +75,7 @@ bool hal_has_cycles(void) {
 }
 
 SHOAL_LINK uint64_t hal_cycles(void) {
-    if (counts) {
-        uint32_t now = DWT_CYCCNT;
-        total_cycles += now - last_cycles;
-        last_cycles = now;
-    }
-    return total_cycles;
+    return counts ? cycles_extend(&cycles, DWT_CYCCNT) : 0;
 }
 
 uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, bool (*empty)(void)) {

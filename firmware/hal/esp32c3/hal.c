@@ -1,6 +1,7 @@
 /* hal.h on an ESP32-C3 that starts from flash without a boot loader or vendor library. The serial ports are polled:
  * their FIFOs hold 128 bytes, and hal_tick empties them between the model's steps. */
 #include "../bare/bare.h"
+#include "../cycles.h"
 #include "../ring.h"
 
 #define REG32(address) (*(volatile uint32_t *)(address))
@@ -94,13 +95,12 @@ static const serial_port ports[SHOAL_UARTS] = {
 
 static hal_ring rings[SHOAL_UARTS];
 static uint32_t core_hz;
-static uint32_t last_cycles;
-static uint64_t total_cycles;
+static hal_cycle_count cycles;
 
 SHOAL_LINK static uint32_t counter(void) {
-    uint32_t cycles;
-    __asm volatile("csrr %0, 0x7E2" : "=r"(cycles));
-    return cycles;
+    uint32_t value;
+    __asm volatile("csrr %0, 0x7E2" : "=r"(value));
+    return value;
 }
 
 static void counter_start(void) {
@@ -161,17 +161,17 @@ static void clock_start(void) {
 
 /* Core cycles against the system timer, to the nearest megahertz. */
 static uint32_t clock_measure(void) {
-    uint32_t cycles = counter();
+    uint32_t counted = counter();
     uint32_t start = timer();
     uint32_t ticks = 0;
     for (uint32_t polls = 0; polls < LATCH_POLLS && ticks < MEASURED_US * SYSTIMER_PER_US; polls++) {
         ticks = timer() - start;
     }
-    cycles = counter() - cycles;
+    counted = counter() - counted;
     if (ticks == 0u) {
         return SHOAL_CLOCK_HZ;
     }
-    return (cycles * SYSTIMER_PER_US + ticks / 2u) / ticks * 1000000u;
+    return (counted * SYSTIMER_PER_US + ticks / 2u) / ticks * 1000000u;
 }
 
 static void pin_output(uint32_t pin, uint32_t signal) {
@@ -275,10 +275,7 @@ bool hal_has_cycles(void) {
 }
 
 SHOAL_LINK uint64_t hal_cycles(void) {
-    uint32_t now = counter();
-    total_cycles += now - last_cycles;
-    last_cycles = now;
-    return total_cycles;
+    return cycles_extend(&cycles, counter());
 }
 
 SHOAL_LINK void hal_tick(void) {
