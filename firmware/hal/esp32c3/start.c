@@ -33,7 +33,8 @@ __asm(".section .text.entry, \"ax\"\n"
       "trap_entry:\n"
       "csrw mscratch, sp\n"
       "la sp, _handler_stack_top\n"
-      "j trap_report\n");
+      "j trap_report\n"
+      ".text\n");
 
 #define CSR_READ(name, variable) __asm volatile("csrr %0, " name : "=r"(variable))
 
