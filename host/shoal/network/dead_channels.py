@@ -25,6 +25,10 @@ from shoal.tensors import Array, Quantization, Tensor
 
 MULTIPLE = 4
 
+#: networks with more than this are beyond any microcontroller, and their analysis would take seconds and megabytes
+_MOST_ELEMENTS = 1 << 20
+_MOST_MACS = 1 << 27
+
 _MIXING = ("conv_2d", "fully_connected")
 _WEIGHTED = (*_MIXING, "depthwise_conv_2d")
 #: outputs have the channels of the inputs, in order
@@ -43,11 +47,30 @@ class _Facts:
 
 def drop_dead_channels(graph: Graph) -> Graph:
     """The graph without dead channels; the same graph where there are none."""
+    if not _analysable(graph):
+        return graph
     facts = _analyse(graph)
     keep = _keep(graph, facts)
     if all(mask.all() for mask in keep.values()):
         return graph
     return _Slicer(graph, facts, keep).sliced()
+
+
+def _analysable(graph: Graph) -> bool:
+    macs = sum(kind(o.kind).macs(o, graph.tensors) for o in graph.operators)
+    elements = sum(graph.tensors[t].elements for t in _computed(graph))
+    padded = max((_padded_elements(graph, o) for o in graph.operators), default=0)
+    return macs <= _MOST_MACS and elements <= _MOST_ELEMENTS and padded <= _MOST_ELEMENTS
+
+
+def _padded_elements(graph: Graph, o: Operator) -> int:
+    """Of a windowed operator's input with its padding around it."""
+    window = o.attributes
+    if not isinstance(window, Window):
+        return 0
+    batches, height, width, channels = graph.tensors[_index(o, 0)].shape
+    height, width = height + window.pad_top + window.pad_bottom, width + window.pad_left + window.pad_right
+    return batches * height * width * channels
 
 
 def _channels(tensor: Tensor) -> int:
@@ -111,7 +134,10 @@ def _reads(graph: Graph, o: Operator, position: int, wanted: Array) -> Array:
     """The channels of an input that these channels of the output depend on."""
     tensor = graph.tensors[_index(o, position)]
     every = np.ones(_channels(tensor), bool)
-    if o.kind in _WEIGHTED and position == 0 and _sliceable(graph, o):
+    if o.kind == "depthwise_conv_2d" and position == 0 and _sliceable(graph, o):
+        read = wanted & (_taps(graph, o) != 0).any(axis=1)
+        return read if len(read) == len(every) else every & read.any()
+    if o.kind in _MIXING and position == 0 and _sliceable(graph, o):
         used = (_matrix(graph, o) != 0).any(axis=1)  # [output channel, input channel]
         return np.asarray(used[wanted].any(axis=0))
     if o.kind in _CHANNELWISE and _sliceable(graph, o):
@@ -126,19 +152,17 @@ def _index(o: Operator, position: int) -> int:
 
 
 def _matrix(graph: Graph, o: Operator) -> Array:
-    """The weights as [output channel, tap, input channel]; a depthwise convolution's has one non-zero input channel a
-    row."""
+    """The weights of an operator that mixes channels, as [output channel, tap, input channel]."""
     weights = graph.tensors[_index(o, 1)].data
     assert weights is not None
-    channels = _channels(graph.tensors[_index(o, 0)])
-    if o.kind == "depthwise_conv_2d":
-        outputs = weights.shape[-1]
-        taps = weights.reshape(-1, outputs)
-        matrix = np.zeros((outputs, len(taps), channels), weights.dtype)
-        of = np.arange(outputs) * channels // outputs
-        matrix[np.arange(outputs), :, of] = taps.T
-        return matrix
-    return weights.reshape(weights.shape[0], -1, channels)
+    return weights.reshape(weights.shape[0], -1, _channels(graph.tensors[_index(o, 0)]))
+
+
+def _taps(graph: Graph, o: Operator) -> Array:
+    """The weights of a depthwise convolution, as [output channel, tap]."""
+    weights = graph.tensors[_index(o, 1)].data
+    assert weights is not None
+    return weights.reshape(-1, weights.shape[-1]).T
 
 
 def _sliceable(graph: Graph, o: Operator) -> bool:
@@ -247,15 +271,19 @@ class _Slicer:
         what was removed are dead, hold anything, and get zero weights as well."""
         graph, facts = self.graph, self.facts
         x, y = _index(o, 0), o.outputs[0]
-        matrix = _matrix(graph, o).astype(np.int64)
-        bias = _bias(graph, o)
         folded = ~self.keep[x] & facts.constant[x]
-        offsets = facts.value[x][folded].astype(np.int64) - graph.tensors[x].zero_point
-        bias = bias + (matrix[:, :, folded].sum(axis=1) * offsets).sum(axis=1)
+        gone = ~self.exact[x] & ~folded
         constant = facts.constant[y] & (y not in graph.outputs)
+        bias = _bias(graph, o)
+        if o.kind in _MIXING:
+            matrix = _matrix(graph, o).astype(np.int64)
+            offsets = facts.value[x][folded].astype(np.int64) - graph.tensors[x].zero_point
+            bias = bias + (matrix[:, :, folded].sum(axis=1) * offsets).sum(axis=1)
+            lost = (matrix[:, :, gone] != 0).any(axis=(1, 2)) & ~constant
+        else:
+            lost = (_taps(graph, o) != 0).any(axis=1) & gone & ~constant
         kept = np.flatnonzero(constant & self.keep[y])
         bias[kept] = _biases_of_constants(graph, o, facts.value[y][kept], kept)
-        lost = (matrix[:, :, ~self.exact[x] & ~folded] != 0).any(axis=(1, 2)) & ~constant
         bias[lost] = 0
         self.exact[y] = self.keep[y] & ~lost
         weights = self._weights(o, silent=constant | lost)
