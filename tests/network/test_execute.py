@@ -50,7 +50,7 @@ def test_real_models_are_the_oracles_tensor_by_tensor(model: str, data: Path) ->
         expected = judge.run(inputs)
         values = trace(simplified, inputs)
         for index, value in values.items():
-            assert np.array_equal(value, judge.tensor(index)), graph.tensors[index].name
+            assert np.array_equal(*simplified.alike(index, value, judge.tensor(index))), graph.tensors[index].name
         for y, index in zip(expected, graph.outputs, strict=True):
             assert values[index].dtype == y.dtype and np.array_equal(values[index], y)
 

@@ -48,7 +48,8 @@ def test_a_rewrite_keeps_every_value_that_it_leaves(rewrite: Callable[[Graph], G
     assert simplified.inputs == graph.inputs and simplified.outputs == graph.outputs
     assert len(simplified.operators) <= len(graph.operators)
     for index, value in after.items():
-        assert value.dtype == before[index].dtype and np.array_equal(value, before[index]), index
+        assert value.dtype == before[index].dtype
+        assert np.array_equal(*simplified.alike(index, value, before[index])), index
 
 
 @given(seeds)
@@ -69,10 +70,11 @@ def test_every_value_is_the_oracles(seed: int) -> None:
     judge = oracle.open_oracle(network.model)
     x = network.random_input()
     (y,) = judge.run([x])
-    values = trace(simplify(graph), [x])
+    simplified = simplify(graph)
+    values = trace(simplified, [x])
     assert np.array_equal(values[graph.outputs[0]], y)
     for index, value in values.items():
-        assert np.array_equal(value, judge.tensor(index)), index
+        assert np.array_equal(*simplified.alike(index, value, judge.tensor(index))), index
 
 
 def padded_convolution(pad: list[list[int]], kind: str = "CONV_2D") -> Graph:

@@ -135,8 +135,8 @@ def _reads(graph: Graph, o: Operator, position: int, wanted: Array) -> Array:
     tensor = graph.tensors[_index(o, position)]
     every = np.ones(_channels(tensor), bool)
     if o.kind == "depthwise_conv_2d" and position == 0 and _sliceable(graph, o):
-        read = wanted & (_taps(graph, o) != 0).any(axis=1)
-        return read if len(read) == len(every) else every & read.any()
+        read: Array = wanted & (_taps(graph, o) != 0).any(axis=1)
+        return read if len(read) == len(every) else np.asarray([read.any()])
     if o.kind in _MIXING and position == 0 and _sliceable(graph, o):
         used = (_matrix(graph, o) != 0).any(axis=1)  # [output channel, input channel]
         return np.asarray(used[wanted].any(axis=0))
@@ -248,13 +248,14 @@ class _Slicer:
 
     def sliced(self) -> Graph:
         operators = [self._operator(o) for o in self.graph.operators]
-        channels: dict[int, tuple[int, ...]] = {}
+        channels = dict(self.graph.channels)
         for t, mask in self.keep.items():
             if mask.all() and self.exact[t].all():
                 continue
             tensor = self.graph.tensors[t]
             self.tensors[t] = replace(tensor, shape=(*tensor.shape[:-1], int(mask.sum())))
-            channels[t] = tuple(int(c) if self.exact[t][c] else -1 for c in np.flatnonzero(mask))
+            before = self.graph.channels.get(t, range(len(mask)))
+            channels[t] = tuple(before[c] if self.exact[t][c] else -1 for c in np.flatnonzero(mask))
         return replace(self.graph.rebuilt(operators, self.tensors), channels=channels)
 
     def _operator(self, o: Operator) -> Operator:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from shoal.operators.base import Operator
-from shoal.tensors import Tensor
+from shoal.tensors import Array, Tensor
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class Graph:
 
     def consumers(self, tensor: int) -> list[Operator]:
         return [o for o in self.operators if tensor in o.inputs]
+
+    def alike(self, tensor: int, value: Array, original: Array) -> tuple[Array, Array]:
+        """The parts of a tensor's value here and in the model file's network that must be equal: all of it, or the
+        channels that are left."""
+        if tensor not in self.channels:
+            return value, original
+        channels = np.array(self.channels[tensor])
+        kept = channels >= 0
+        return value[..., kept], original[..., channels[kept]]
 
     def rebuilt(self, operators: Iterable[Operator], changed: Mapping[int, Tensor] | None = None) -> Graph:
         """The graph with other operators, some tensors changed, and of all tensors only those in use."""
