@@ -82,11 +82,11 @@ def test_side_by_side_in_an_empty_home_each_folder_gets_its_own_platform(tmp_pat
     names = ["netduinoplus2", "esp32c3"]
     for name in names:
         tiny.write(tmp_path / name, name)
-        shutil.copytree(tmp_path / name, tmp_path / "elsewhere" / name)
+        shutil.copytree(tmp_path / name, tmp_path / "else where" / name)
     assert not (home / ".platformio").exists()
     with ThreadPoolExecutor() as pool:
         together = list(pool.map(build, [tmp_path / name for name in names]))
-    alone = [build(tmp_path / "elsewhere" / name) for name in names]
+    alone = [build(tmp_path / "else where" / name) for name in names]
     assert [b.elf.read_bytes()[18] for b in together] == [40, 243]  # the ELF's machine: ARM, RISC-V
     assert [b.elf.read_bytes() for b in together] == [b.elf.read_bytes() for b in alone]
     assert [b.firmware_sha256 for b in together] == [b.firmware_sha256 for b in alone]

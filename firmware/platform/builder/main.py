@@ -2,6 +2,7 @@
 size. SCons runs this inside `pio run`."""
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ env.Append(
         "-g",
         "-ffunction-sections",
         "-fdata-sections",
-        "-ffile-prefix-map=$PROJECT_SRC_DIR=.",
+        '"-ffile-prefix-map=$PROJECT_DIR=."',
     ],
     CFLAGS=["-std=c99"],
     CPPDEFINES=facts.definitions(env, board.id, own),
@@ -69,7 +70,8 @@ env.Append(
 )
 if not native:
     env.Append(LINKFLAGS=["-nostartfiles"])
-    env.Replace(LDSCRIPT_PATH=str(project / "firmware" / "link.ld"))
+    # relative, as PlatformIO quotes no spaces here
+    env.Replace(LDSCRIPT_PATH=os.path.relpath(project / "firmware" / "link.ld", env.subst("$PROJECT_DIR")))
 if not env.GetProjectOption("build_src_filter", None):
     env.Replace(SRC_FILTER=facts.source_filter(own["hal"]))
 
