@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from shoal.errors import NodeError
 from shoal.link.emulators.compiled import shared_library
@@ -507,12 +507,10 @@ class Chip:
         self._naps = 0 if spoke else min(self._naps + 1, 5)
         self._skipped += int((time.monotonic() - before) * self._hz)
         self._polled_from = self._cycle()
-        if os.getppid() != self._parent:
-            raise SystemExit(0)
 
-    def run(self) -> NoReturn:
+    def run(self) -> None:
         """Runs until the parent process is gone. Raises NodeError where the core locks up."""
-        while True:
+        while os.getppid() == self._parent:
             try:
                 self._turn()
             except Reset as why:
@@ -555,6 +553,7 @@ def main(arguments: Sequence[str]) -> int:
     except NodeError as error:
         print(error.what, file=sys.stderr)
         return 1
+    return 0
 
 
 if __name__ == "__main__":
