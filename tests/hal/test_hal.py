@@ -103,7 +103,7 @@ def probe(board: Board, image: Callable[[Board], tuple[Path, Path]]) -> Iterator
     else:
         from shoal.link.emulators import esp32c3
 
-        emulator = esp32c3.start(flash, elf, board.emulator.settings)
+        emulator = esp32c3.start(flash, elf)
     with emulator:
         yield Probe(emulator)
 
