@@ -33,7 +33,8 @@
 #define SHOAL_LINK __attribute__((section(".text.link")))
 #define SHOAL_ISR  __attribute__((section(".text.isr")))
 
-/* Data that survives a reset: neither loaded nor zeroed. A name without a dot lets a computer's linker mark its ends. */
+/* Data that survives a reset: neither loaded nor zeroed. A name without a dot lets a computer's linker mark its ends.
+ */
 #if defined(__linux__)
 #define SHOAL_NOINIT __attribute__((section("noinit")))
 #else
