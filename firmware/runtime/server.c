@@ -214,8 +214,9 @@ SHOAL_LINK static reply echo(const link_request *request) {
     return answer(put_bytes(link_room(), request->payload, request->length));
 }
 
-/* Asks the other end of a port to echo a pattern: the line's other direction. */
-SHOAL_LINK static reply ask(const link_request *request) {
+/* Asks the other end of a port to echo a pattern: the line's other direction. Not inlined: its buffers would lie below
+ * the model's stack, too. */
+SHOAL_LINK __attribute__((noinline)) static reply ask(const link_request *request) {
     if (request->length != 2) {
         return refuse(STATUS_MALFORMED);
     }
