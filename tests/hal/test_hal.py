@@ -208,8 +208,7 @@ def test_faults_are_reported_and_end_in_a_restart(board: Board, probe: Probe, fa
     bottom = board.region("ram").address
     if fault == "stack_overflow":
         assert bottom - 64 <= stack <= bottom
-        # Armv8-M's stack limit register faults before there is an address
-        assert bottom - 4096 <= address < bottom or (board.core.isa == "armv8-m.main" and address == 0)
+        assert bottom - 4096 <= address <= bottom
     else:
         flash = board.region("flash")
         assert flash.address < pc < flash.address + flash.bytes
