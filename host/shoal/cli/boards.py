@@ -65,14 +65,15 @@ def _list() -> Result:
 
 
 def _one(name: str) -> Result:
-    from shoal import boards
+    from shoal import boards, resources
+    from shoal.boards.check import SCHEMA
 
-    path = Path(name)
+    path = Path(name) if name.endswith(".json") or "/" in name else resources.boards() / f"{name}.json"
     if path.is_file():
         wrong = boards.problems(path)
         if wrong:
-            advice = "the board files that shoal brings are examples; host/shoal/boards/board.schema.json says it all"
-            raise BadInput("\n".join(wrong), where=name, advice=advice)
+            advice = f"the files in {resources.boards()} are examples, {SCHEMA} says what is allowed"
+            raise BadInput("\n".join(wrong), where=str(path), advice=advice)
     board = boards.load(name)
     document = {**_brief(board), "manifest": board.manifest}
 
