@@ -77,7 +77,7 @@ def shoal(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 
     def run(*arguments: object) -> Ran:
         capfd.readouterr()
-        code = cli.run([str(a) for a in arguments])
+        code = cli.execute([str(a) for a in arguments])
         captured = capfd.readouterr()
         return Ran(str(arguments[0]) if arguments else "", code, captured.out, captured.err)
 

@@ -98,7 +98,7 @@ def main() -> NoReturn:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))
 
 
 def _leave(number: int, _frame: Any) -> NoReturn:
@@ -106,7 +106,7 @@ def _leave(number: int, _frame: Any) -> NoReturn:
     sys.exit(128 + number)
 
 
-def run(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str]) -> int:
     """Runs one command line and prints what it comes to; the exit code."""
     as_json = "--json" in arguments
     debug = "--debug" in arguments

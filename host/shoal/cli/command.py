@@ -37,7 +37,7 @@ def command(
     def decorate(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
         def without_globals(**arguments: Any) -> Result:
-            # both are read by `shoal.cli.run` before click parses anything: a usage error must be JSON, too
+            # both are read by `shoal.cli.execute` before click parses anything: a usage error must be JSON, too
             del arguments["as_json"], arguments["debug"]
             return function(**arguments)
 
