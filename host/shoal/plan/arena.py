@@ -46,9 +46,11 @@ class Problem:
         return y.bytes if allowed is None else min(-allowed, y.bytes)
 
 
-def _place(problem: Problem, order: Sequence[Buffer], limit: int | None) -> Layout | None:
-    """Each buffer in turn at the lowest address that is safe against those placed before it; None above `limit`."""
-    offsets: dict[str, int] = {}
+def _place(problem: Problem, order: Sequence[Buffer], limit: int | None, downward: bool) -> Layout | None:
+    """Each buffer in turn at the lowest address that is safe against those placed before it, or, `downward`, at the
+    highest below a common top; None where the result would reach `limit`."""
+    sizes = {b.key: -(-b.bytes // b.align) * b.align if downward else b.bytes for b in order}
+    offsets: dict[str, int] = {}  # from the top where it goes downward
     placed: list[Buffer] = []
     top = 0
     for buffer in order:
@@ -57,6 +59,9 @@ def _place(problem: Problem, order: Sequence[Buffer], limit: int | None) -> Layo
             above, below = problem.distance(buffer, other), problem.distance(other, buffer)
             if above is None or below is None:
                 continue
+            if downward:
+                more = sizes[other.key] - sizes[buffer.key]
+                above, below = below + more, above - more
             base = offsets[other.key]
             if base - below < base + above:
                 spans.append((base - below, base + above))
@@ -67,7 +72,16 @@ def _place(problem: Problem, order: Sequence[Buffer], limit: int | None) -> Layo
                 offset = -(-high // buffer.align) * buffer.align
         offsets[buffer.key] = offset
         placed.append(buffer)
-        top = max(top, offset + buffer.bytes)
+        top = max(top, offset + sizes[buffer.key])
+        if limit is not None and top >= limit:
+            return None
+    if downward:
+        highest = max(b.align for b in order)
+        top = -(-top // highest) * highest
+        offsets = {b.key: top - offsets[b.key] - sizes[b.key] for b in order}
+        lowest = min(offsets.values()) // highest * highest
+        offsets = {key: offset - lowest for key, offset in offsets.items()}
+        top = max(offsets[b.key] + b.bytes for b in order)
         if limit is not None and top >= limit:
             return None
     return Layout(offsets, top)
@@ -78,6 +92,7 @@ def _orders(problem: Problem) -> list[list[Buffer]]:
         lambda b: (-b.bytes, b.first, b.key),
         lambda b: (-b.bytes * (b.last - b.first + 1), b.first, b.key),
         lambda b: (b.first, -b.bytes, b.key),
+        lambda b: (-b.first, -b.bytes, b.key),
         lambda b: (-b.last, -b.bytes, b.key),
         lambda b: (b.first - b.last, -b.bytes, b.key),
     ]
@@ -94,18 +109,34 @@ def bound(problem: Problem) -> int:
         for (x, y), distance in problem.in_place.items():
             if x in live and y in live:
                 together = max(live[x].bytes - min(distance, 0), live[y].bytes)
-                shared[y] = shared.get(y, 0) + live[x].bytes + live[y].bytes - together
+                shared[y] = shared.get(y, 0) + max(0, live[x].bytes + live[y].bytes - together)
         total = sum(b.bytes - min(b.bytes, shared.get(k, 0)) for k, b in live.items())
         worst = max(worst, total)
     return worst
 
 
+#: how often a good order is tried again with the buffer at the top of the arena placed earlier
+_REPAIRS = 24
+
+
 def solve(problem: Problem) -> Layout:
-    """The smallest of several greedy placements; deterministic, instant."""
+    """The smallest of several greedy placements, upward and downward, each repaired while that helps: deterministic,
+    instant."""
     best: Layout | None = None
+    goal = bound(problem)
     for order in _orders(problem):
-        layout = _place(problem, order, best.top if best else None)
-        if layout is not None:
-            best = layout
+        for downward in (False, True):
+            for _ in range(_REPAIRS):
+                layout = _place(problem, order, None, downward)
+                assert layout is not None
+                if best is None or layout.top < best.top:
+                    best = layout
+                if best.top <= goal:
+                    return best
+                highest = max(order, key=lambda b: (layout.offsets[b.key] + b.bytes, b.key))
+                at = order.index(highest)
+                if at == 0:
+                    break
+                order = [*order[: at // 2], highest, *order[at // 2 : at], *order[at + 1 :]]
     assert best is not None
     return best
