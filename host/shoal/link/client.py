@@ -302,6 +302,7 @@ class StreamNode:
         wait = self._timing.retry
         again = time.monotonic() + wait
         resent_for = -1
+        self._awake = False
         while answered_to < len(requests):
             sent = self._send_new(requests, first, answered_to, sent)
             now = time.monotonic()
