@@ -1,5 +1,7 @@
-/* ADD in int8 as it is defined: each operand rescaled to twice the larger input scale in 20 more bits, then their sum.
- * No table, any scales. */
+/* ADD in int8 without a table, for any scales: both operands rescaled while the kernel runs.
+ *
+ * Every value to be rescaled is held four times as large, so that the high word of its product with a multiplier still
+ * has the bit that decides the first of two roundings; both roundings are then one constant. */
 #ifndef SHOAL_ADD_S8_PLAIN_H
 #define SHOAL_ADD_S8_PLAIN_H
 
@@ -15,7 +17,8 @@ typedef struct {
 
 typedef add_s8_plain_shape add_s8_plain_constant_shape;
 
-/* `count` elements make a run; shifts are TFLite's. */
+/* `count` elements make a run. Of b's rescale and of the sum's: `down` is -2 where negative values round differently,
+ * that is where anything is shifted out by the second rounding, else 0. */
 typedef struct {
     uint32_t input_0; /* a */
     uint32_t input_1; /* b */
@@ -24,8 +27,12 @@ typedef struct {
     int32_t zero_point_a;
     int32_t zero_point_b;
     int32_t multiplier_b;
+    int32_t rounding_b;
+    int32_t down_b;
     int32_t shift_b;
     int32_t multiplier;
+    int32_t rounding;
+    int32_t down;
     int32_t shift;
     int32_t zero_point;
     int32_t low;
@@ -40,8 +47,12 @@ typedef struct {
     int32_t zero_point_a;
     int32_t zero_point_b;
     int32_t multiplier_b;
+    int32_t rounding_b;
+    int32_t down_b;
     int32_t shift_b;
     int32_t multiplier;
+    int32_t rounding;
+    int32_t down;
     int32_t shift;
     int32_t zero_point;
     int32_t low;
@@ -49,15 +60,22 @@ typedef struct {
     const int8_t *operand;
 } add_s8_plain_constant_args;
 
+SHOAL_INLINE int32_t add_s8_plain_rescale(int32_t four_times, int32_t multiplier, int32_t rounding, int32_t down,
+                                          int32_t shift) {
+    int32_t high = (int32_t)(((int64_t)four_times * multiplier) >> 32);
+    return (high + rounding + ((four_times >> 31) & down)) >> shift;
+}
+
 SHOAL_INLINE void add_s8_plain_runs(const int8_t *a, const int8_t *b, int8_t *output, const add_s8_plain_args *args,
                                     const add_s8_plain_shape *shape) {
+    const add_s8_plain_args k = *args;
     FOR_EACH_RUN(shape, index_a, index_b) {
-        for (int32_t i = 0; i < args->count; ++i) {
-            int32_t sum = (a[index_a + i * shape->a_step] - args->zero_point_a) * (1 << 19);
-            int32_t shifted = (b[index_b + i * shape->b_step] - args->zero_point_b) * (1 << 20);
-            sum += multiply_by_quantized_multiplier(shifted, args->multiplier_b, args->shift_b);
-            sum = multiply_by_quantized_multiplier(sum, args->multiplier, args->shift) + args->zero_point;
-            *output++ = (int8_t)clamp(sum, args->low, args->high);
+        for (int32_t i = 0; i < k.count; ++i) {
+            int32_t sum = (a[index_a + i * shape->a_step] - k.zero_point_a) * (1 << 21);
+            int32_t other = (b[index_b + i * shape->b_step] - k.zero_point_b) * (1 << 22);
+            sum += add_s8_plain_rescale(other, k.multiplier_b, k.rounding_b, k.down_b, k.shift_b) * 4;
+            sum = add_s8_plain_rescale(sum, k.multiplier, k.rounding, k.down, k.shift) + k.zero_point;
+            *output++ = (int8_t)clamp(sum, k.low, k.high);
         }
     }
 }
@@ -77,8 +95,12 @@ SHOAL_INLINE void add_s8_plain_constant(uint8_t *arena, const add_s8_plain_const
                                      .zero_point_a = args->zero_point_a,
                                      .zero_point_b = args->zero_point_b,
                                      .multiplier_b = args->multiplier_b,
+                                     .rounding_b = args->rounding_b,
+                                     .down_b = args->down_b,
                                      .shift_b = args->shift_b,
                                      .multiplier = args->multiplier,
+                                     .rounding = args->rounding,
+                                     .down = args->down,
                                      .shift = args->shift,
                                      .zero_point = args->zero_point,
                                      .low = args->low,

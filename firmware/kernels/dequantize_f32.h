@@ -20,10 +20,14 @@ typedef struct {
 SHOAL_INLINE void dequantize_f32(uint8_t *arena, const dequantize_f32_args *args, const dequantize_f32_shape *shape) {
     const uint8_t *input = arena + args->input;
     uint8_t *output = arena + args->output;
-    for (int32_t i = 0; i < shape->count; ++i) {
+    const int32_t count = shape->count;
+    const int32_t offset = shape->offset;
+    const int32_t zero_point = args->zero_point;
+    const float scale = args->scale;
+    for (int32_t i = 0; i < count; ++i) {
         /* uint8 value - 128 and int8 value have bytes that differ in their top bit alone. */
-        const int32_t value = (int8_t)(input[i] ^ shape->offset) + shape->offset - args->zero_point;
-        const float real = args->scale * (float)value;
+        const int32_t value = (int8_t)(input[i] ^ offset) + offset - zero_point;
+        const float real = scale * (float)value;
         memcpy(output + 4 * i, &real, sizeof real);
     }
 }

@@ -18,9 +18,11 @@ SHOAL_INLINE void dequantize_f32_table(uint8_t *arena, const dequantize_f32_tabl
                                        const dequantize_f32_table_shape *shape) {
     const uint8_t *input = arena + args->input;
     uint8_t *output = arena + args->output;
+    const float *table = args->table;
+    const int32_t count = shape->count;
     SHOAL_UNROLL(4)
-    for (int32_t i = 0; i < shape->count; ++i) {
-        memcpy(output + 4 * i, &args->table[input[i]], sizeof(float));
+    for (int32_t i = 0; i < count; ++i) {
+        memcpy(output + 4 * i, &table[input[i]], sizeof(float));
     }
 }
 

@@ -18,8 +18,9 @@ SHOAL_INLINE void lookup_8(uint8_t *arena, const lookup_8_args *args, const look
     const uint8_t *input = arena + args->input;
     uint8_t *output = arena + args->output;
     const uint8_t *table = args->table;
+    const int32_t count = shape->count;
     SHOAL_UNROLL(4)
-    for (int32_t i = 0; i < shape->count; ++i) {
+    for (int32_t i = 0; i < count; ++i) {
         output[i] = table[input[i]];
     }
 }

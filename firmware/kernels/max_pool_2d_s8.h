@@ -12,16 +12,17 @@
 typedef pool_shape max_pool_2d_s8_shape;
 typedef pool_args max_pool_2d_s8_args;
 
-SHOAL_INLINE int8_t max_pool_2d_s8_result(int32_t value, const max_pool_2d_s8_args *args,
-                                          const max_pool_2d_s8_shape *shape) {
-    return (int8_t)(shape->is_clamped ? clamp(value, args->low, args->high) : value);
-}
-
 #if defined(__ARM_FEATURE_SIMD32)
 /* The largest of each byte. */
-SHOAL_INLINE uint32_t max_pool_2d_s8_quad(uint32_t a, uint32_t b) {
+SHOAL_INLINE uint32_t max_pool_2d_s8_largest(uint32_t a, uint32_t b) {
     (void)__ssub8((int8x4_t)a, (int8x4_t)b); /* sets the flags that the selection reads */
     return __sel(a, b);
+}
+
+/* The smallest of each byte. */
+SHOAL_INLINE uint32_t max_pool_2d_s8_least(uint32_t a, uint32_t b) {
+    (void)__ssub8((int8x4_t)a, (int8x4_t)b);
+    return __sel(b, a);
 }
 #endif
 
@@ -32,32 +33,28 @@ SHOAL_INLINE void max_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height
     const int32_t pitch = shape->channels;
     int32_t c = 0;
 #if defined(__ARM_FEATURE_SIMD32)
+    const uint32_t low = (uint8_t)args->low * UINT32_C(0x01010101);
+    const uint32_t high = (uint8_t)args->high * UINT32_C(0x01010101);
     for (; c + 4 <= pitch && pitch % 4 == 0; c += 4) {
-        uint32_t largest = UINT32_C(0x80808080);
+        uint32_t largest = low;
         for (int32_t y = 0; y < height; ++y) {
             const int8_t *input = rows[y] + column * pitch + c;
             for (int32_t x = 0; x < width; ++x) {
-                largest = max_pool_2d_s8_quad(load_word(input + x * pitch), largest);
+                largest = max_pool_2d_s8_largest(load_word(input + x * pitch), largest);
             }
         }
-        if (shape->is_clamped) {
-            for (int32_t i = 0; i < 4; ++i) {
-                output[c + i] = max_pool_2d_s8_result((int8_t)(largest >> (8 * i)), args, shape);
-            }
-        } else {
-            store_word(output + c, largest);
-        }
+        store_word(output + c, shape->is_clamped ? max_pool_2d_s8_least(largest, high) : largest);
     }
 #endif
     for (; c < pitch; ++c) {
-        int32_t largest = INT8_MIN;
+        int32_t largest = args->low;
         for (int32_t y = 0; y < height; ++y) {
             const int8_t *input = rows[y] + column * pitch + c;
             for (int32_t x = 0; x < width; ++x) {
                 largest = input[x * pitch] > largest ? input[x * pitch] : largest;
             }
         }
-        output[c] = max_pool_2d_s8_result(largest, args, shape);
+        output[c] = (int8_t)(shape->is_clamped && largest > args->high ? args->high : largest);
     }
 }
 

@@ -17,6 +17,7 @@ SHOAL_INLINE void quad_sum(uint32_t *sums, const int8_t *input, int32_t count, i
         const int32_t part = count - done < QUAD_MOST ? count - done : QUAD_MOST;
         uint32_t even = 0;
         uint32_t odd = 0;
+        SHOAL_UNROLL(4)
         for (int32_t i = 0; i < part; ++i) {
             uint32_t word = load_word(input) ^ UINT32_C(0x80808080);
             even += word & UINT32_C(0x00FF00FF);
@@ -33,6 +34,7 @@ SHOAL_INLINE void quad_sum(uint32_t *sums, const int8_t *input, int32_t count, i
 /* The same for one channel. */
 SHOAL_INLINE uint32_t single_sum(const int8_t *input, int32_t count, int32_t pitch) {
     int32_t sum = 0;
+    SHOAL_UNROLL(4)
     for (int32_t i = 0; i < count; ++i) {
         sum += input[i * pitch];
     }

@@ -21,11 +21,14 @@ SHOAL_INLINE void quantize_f32_s8(uint8_t *arena, const quantize_f32_s8_args *ar
                                   const quantize_f32_s8_shape *shape) {
     const uint8_t *input = arena + args->input;
     int8_t *output = (int8_t *)(arena + args->output);
-    for (int32_t i = 0; i < shape->count; ++i) {
+    const int32_t count = shape->count;
+    const float scale = args->scale;
+    const int32_t zero_point = args->zero_point;
+    for (int32_t i = 0; i < count; ++i) {
         float value;
         memcpy(&value, input + 4 * i, sizeof value);
         /* Twice the quotient is exact and its whole part has the bit that rounds. */
-        float doubled = value / args->scale * 2.0F;
+        float doubled = value / scale * 2.0F;
         int32_t whole = 0;
         if (doubled >= 1024.0F) {
             whole = 1024;
@@ -34,7 +37,7 @@ SHOAL_INLINE void quantize_f32_s8(uint8_t *arena, const quantize_f32_s8_args *ar
         } else if (doubled == doubled) {
             whole = (int32_t)doubled;
         }
-        output[i] = saturate_s8(((whole + 1 + (whole >> 31)) >> 1) + args->zero_point);
+        output[i] = saturate_s8(((whole + 1 + (whole >> 31)) >> 1) + zero_point);
     }
 }
 

@@ -24,11 +24,13 @@ typedef struct {
 SHOAL_INLINE void requantize_8(uint8_t *arena, const requantize_8_args *args, const requantize_8_shape *shape) {
     const uint8_t *input = arena + args->input;
     uint8_t *output = arena + args->output;
-    for (int32_t i = 0; i < shape->count; ++i) {
-        /* uint8 value − 128 and int8 value have bytes that differ in their top bit alone. */
-        int32_t value = (int8_t)(input[i] ^ shape->input_offset) + shape->input_offset - args->input_zero_point;
-        value = multiply_by_quantized_multiplier(value, args->multiplier, args->shift) + args->output_zero_point;
-        output[i] = (uint8_t)(saturate_s8(value - shape->output_offset) ^ shape->output_offset);
+    const requantize_8_shape s = *shape;
+    const requantize_8_args a = *args;
+    for (int32_t i = 0; i < s.count; ++i) {
+        /* uint8 value - 128 and int8 value have bytes that differ in their top bit alone. */
+        int32_t value = (int8_t)(input[i] ^ s.input_offset) + s.input_offset - a.input_zero_point;
+        value = multiply_by_quantized_multiplier(value, a.multiplier, a.shift) + a.output_zero_point;
+        output[i] = (uint8_t)(saturate_s8(value - s.output_offset) ^ s.output_offset);
     }
 }
 

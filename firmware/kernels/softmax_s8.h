@@ -35,17 +35,16 @@ SHOAL_INLINE int32_t softmax_s8_reciprocal(int32_t x) {
     return clamp(y, INT32_MIN / 2, INT32_MAX / 2) * 2;
 }
 
-SHOAL_INLINE void softmax_s8_row(const int8_t *input, int8_t *output, const softmax_s8_args *args,
-                                 const softmax_s8_shape *shape) {
-    const int32_t *table = args->table;
+SHOAL_INLINE void softmax_s8_row(const int8_t *input, int8_t *output, int32_t depth, const int32_t *table,
+                                 int32_t table_length) {
     int32_t largest = INT8_MIN;
-    for (int32_t i = 0; i < shape->depth; ++i) {
+    for (int32_t i = 0; i < depth; ++i) {
         largest = input[i] > largest ? input[i] : largest;
     }
     uint32_t sum = 0; /* Q12.19 */
-    for (int32_t i = 0; i < shape->depth; ++i) {
+    for (int32_t i = 0; i < depth; ++i) {
         int32_t distance = largest - input[i];
-        if (distance < shape->table_length) {
+        if (distance < table_length) {
             sum += ((uint32_t)table[distance] + (1U << 11)) >> 12;
         }
     }
@@ -54,14 +53,15 @@ SHOAL_INLINE void softmax_s8_row(const int8_t *input, int8_t *output, const soft
         sum <<= 1;
         ++headroom;
     }
-    const int32_t scale = softmax_s8_reciprocal((int32_t)(sum - UINT32_C(0x80000000)));
-    const int32_t shift = 12 - headroom + 31 - 8;
-    for (int32_t i = 0; i < shape->depth; ++i) {
+    const uint32_t scale = (uint32_t)softmax_s8_reciprocal((int32_t)(sum - UINT32_C(0x80000000)));
+    const int32_t shift = 12 - headroom + 31 - 8; /* 23 or more */
+    const uint32_t half = shift < 32 ? UINT32_C(1) << (shift - 1) : 0U;
+    for (int32_t i = 0; i < depth; ++i) {
         int32_t distance = largest - input[i];
         int32_t value = 0;
-        if (distance < shape->table_length) {
-            value = saturating_rounding_doubling_high_mul(scale, table[distance]);
-            value = shift < 32 ? rounding_divide_by_pot(value, shift) : 0;
+        if (distance < table_length && shift < 32) {
+            uint32_t product = (uint32_t)(((uint64_t)scale * (uint32_t)table[distance] + (1U << 30)) >> 31);
+            value = (int32_t)((product + half) >> shift);
         }
         output[i] = saturate_s8(value - 128);
     }
@@ -70,10 +70,11 @@ SHOAL_INLINE void softmax_s8_row(const int8_t *input, int8_t *output, const soft
 SHOAL_INLINE void softmax_s8(uint8_t *arena, const softmax_s8_args *args, const softmax_s8_shape *shape) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
-    for (int32_t row = 0; row < shape->rows; ++row) {
-        softmax_s8_row(input, output, args, shape);
-        input += shape->depth;
-        output += shape->depth;
+    const softmax_s8_shape s = *shape;
+    for (int32_t row = 0; row < s.rows; ++row) {
+        softmax_s8_row(input, output, s.depth, args->table, s.table_length);
+        input += s.depth;
+        output += s.depth;
     }
 }
 
