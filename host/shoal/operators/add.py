@@ -106,7 +106,8 @@ def _table_call(binding: Binding, output: Tensor, low: int, high: int, features:
     # The second rounding is down by one where the sum is negative, which shows only if such values are not clamped.
     signed = shift < 0 and low < output.zero_point
     clamped = (low, high) != (-128, 127)
-    per_element = 12.0 + 2 * signed + 4 * clamped if "dsp" in features else 19.0 + 2 * signed
+    saturation = 5.75 if clamped or "dsp" not in features else 0.25  # two comparisons, or one instruction
+    per_element = 10.5 + 2 * signed + saturation
     constant = binding.constant
     return [
         Call(
@@ -130,7 +131,7 @@ def _table_call(binding: Binding, output: Tensor, low: int, high: int, features:
             constants=(*binding.constants(), Constant("table", table.astype(np.int32))),
             in_place=binding.in_place,
             instructions=30 + round(binding.runs * (16 + binding.count * per_element)),
-            code_bytes=300,
+            code_bytes=300 + 50 * signed + 30 * clamped + 40 * (binding.runs > 1),
         )
     ]
 
@@ -168,6 +169,6 @@ def _plain_call(binding: Binding, output: Tensor, low: int, high: int) -> Call:
         ),
         constants=binding.constants(),
         in_place=binding.in_place,
-        instructions=30 + round(binding.runs * (16 + binding.count * 30.0)),
-        code_bytes=200,
+        instructions=30 + round(binding.runs * (16 + binding.count * 35.0)),
+        code_bytes=170 + 50 * (binding.runs > 1),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from shoal.operators.activation import activation_range
 from shoal.operators.base import Call, Operator, Tensors, monotone
 from shoal.operators.checks import operand, single_output
-from shoal.operators.pooling import Pool, check_pool, pool_call, read_pool, taps
+from shoal.operators.pooling import Pool, check_pool, is_whole, pool_calls, read_pool, taps
 from shoal.tensors import Array
 
 NAME = "average_pool_2d"
@@ -42,5 +42,11 @@ bounds = monotone(reference)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
-    words = operand(operator, tensors, 0).shape[3] % 4 == 0
-    return [pool_call("average_pool_2d_s8", operator, tensors, 1.75 if words else 4, 14)]
+    input_ = operand(operator, tensors, 0)
+    pool: Pool = operator.attributes
+    words = input_.shape[3] % 4 == 0
+    small = pool.filter_h * pool.filter_w <= 9  # the compiler unrolls these
+    per_tap = (2.0 if pool.padded else 1.5 if small else 2.0) if words else 2.5
+    whole = is_whole(pool, input_, single_output(operator, tensors))
+    code_bytes = 250 if whole or not words else 1050 if pool.padded else 900
+    return pool_calls("average_pool_2d_s8", operator, tensors, per_tap, 9.5 if words else 7.0, code_bytes)

@@ -145,9 +145,15 @@ class Binding:
 
 
 def bind(a: Tensor, b: Tensor) -> Binding:
-    """Operands in the given order. At most one is a constant: an operator on constants alone is folded before."""
+    """Operands in the given order, of which at most one may be a constant: all but huge operators on constants alone
+    are folded before."""
     constants = [t for t in (a, b) if t.data is not None]
-    assert len(constants) < 2
+    if len(constants) == 2:
+        raise Unsupported(
+            "both operands are constants, too large to be computed beforehand",
+            where=f"tensor {a.index} {a.name!r} and tensor {b.index} {b.name!r}",
+            advice="replace the operator by its result",
+        )
     return Binding(a, b, tuple(levels(a.shape, b.shape)), constants[0] if constants else None)
 
 

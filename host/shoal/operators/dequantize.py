@@ -61,8 +61,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         parameters=(("scale", float(input_.scale)), ("zero_point", input_.zero_point)),
         align=4,
         in_place=in_place,
-        instructions=20 + (9 if fpu else 90) * input_.elements,
-        code_bytes=60 if fpu else 900,
+        instructions=20 + (11 if fpu else 60) * input_.elements,
+        code_bytes=76 if fpu else 700,
     )
     table = Call(
         kernel=Kernel("dequantize_f32_table", "dequantize_f32_table", literal=False),
@@ -72,7 +72,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         constants=(Constant("table", _real(input_, all_bytes(input_.dtype))),),
         align=4,
         in_place=in_place,
-        instructions=20 + 5 * input_.elements,
-        code_bytes=50,
+        instructions=20 + round(4.5 * input_.elements),
+        code_bytes=146,
     )
     return [multiply] if fpu else [table, multiply]

@@ -11,7 +11,7 @@ import numpy as np
 from shoal.operators.activation import activation_range
 from shoal.operators.base import Call, Operator, Tensors, monotone
 from shoal.operators.checks import operand, single_output
-from shoal.operators.pooling import Pool, check_pool, pool_call, read_pool, taps
+from shoal.operators.pooling import Pool, check_pool, pool_calls, read_pool, taps
 from shoal.tensors import Array
 
 NAME = "max_pool_2d"
@@ -41,4 +41,6 @@ bounds = monotone(reference)
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     words = operand(operator, tensors, 0).shape[3] % 4 == 0 and "dsp" in features
-    return [pool_call("max_pool_2d_s8", operator, tensors, 1.0 if words else 5.0, 3)]
+    pool: Pool = operator.attributes
+    per_tap = (1.5 if pool.padded else 0.75) if words else (6.5 if pool.padded else 4.5)
+    return pool_calls("max_pool_2d_s8", operator, tensors, per_tap, 1.0, 400 if pool.padded else 300)

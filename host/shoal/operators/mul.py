@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import Unsupported
 from shoal.operators.activation import activation_range
-from shoal.operators.base import Call, Kernel, Operator, Tensors, unknown
+from shoal.operators.base import Call, Kernel, Operator, Tensors
 from shoal.operators.binary import Fused, bind, check_operands, function_of_one, operands, read_fused
 from shoal.operators.checks import where
 from shoal.operators.lookup import lookup_calls
@@ -59,7 +60,12 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     return [_product(operator, a, b, output, inputs[0], inputs[1]).reshape(output.shape)]
 
 
-bounds = unknown
+def bounds(
+    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
+) -> tuple[list[Array], list[Array]]:
+    """A product is least and greatest at ends of its factors' ranges, and so is what it is rescaled to."""
+    ends = [reference(operator, tensors, [x, y])[0] for x in (low[0], high[0]) for y in (low[1], high[1])]
+    return [reduce(np.minimum, ends)], [reduce(np.maximum, ends)]
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
@@ -75,7 +81,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     half = (1 << (right - 1)) if right else 0
     signed = right > 0 and low < output.zero_point
     clamped = (low, high) != (-128, 127)
-    per_element = 14.0 + 2 * signed + 4 * clamped if "dsp" in features else 20.0 + 2 * signed
+    saturation = 5.75 if clamped or "dsp" not in features else 0.25  # two comparisons, or one instruction
+    per_element = 11.5 + 2 * signed + saturation
     return [
         Call(
             kernel=Kernel("mul_s8", "mul_s8" if binding.constant is None else "mul_s8_constant"),
@@ -100,6 +107,6 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
             constants=binding.constants(),
             in_place=binding.in_place,
             instructions=30 + round(binding.runs * (16 + binding.count * per_element)),
-            code_bytes=300,
+            code_bytes=300 + 50 * signed + 30 * clamped + 90 * (binding.runs > 1),
         )
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,10 @@ class Pool(Window):
     filter_h: int
     filter_w: int
     activation: str
+
+    @property
+    def padded(self) -> bool:
+        return max(self.pad_top, self.pad_bottom, self.pad_left, self.pad_right) > 0
 
 
 def read_pool(options: Any, operator: Operator, tensors: Tensors) -> Pool:
@@ -83,7 +87,7 @@ def geometry(pool: Pool, input_: Tensor, output: Tensor) -> dict[str, int]:
     batches, input_h, input_w, channels = input_.shape
     _, output_h, output_w, _ = output.shape
     filter_h, filter_w, top, left = pool.filter_h, pool.filter_w, pool.pad_top, pool.pad_left
-    if (output_h, output_w) == (1, 1) and filter_h - top >= input_h and filter_w - left >= input_w:
+    if is_whole(pool, input_, output):
         input_h, input_w = 1, input_h * input_w
         filter_h, filter_w, top, left = 1, input_w, 0, 0
     return {
@@ -114,15 +118,26 @@ def overlap(g: Mapping[str, int]) -> int:
     return int((needed - np.arange(len(needed))).min()) * g["channels"]
 
 
-def pool_call(name: str, operator: Operator, tensors: Tensors, per_tap: float, per_output: float) -> Call:
-    """The kernel `name`; its cost is that of every tap and of every output value."""
+def is_whole(pool: Pool, input_: Tensor, output: Tensor) -> bool:
+    """Whether one window holds the whole input."""
+    return (
+        output.shape[1:3] == (1, 1)
+        and pool.filter_h - pool.pad_top >= input_.shape[1]
+        and pool.filter_w - pool.pad_left >= input_.shape[2]
+    )
+
+
+def pool_calls(
+    name: str, operator: Operator, tensors: Tensors, per_tap: float, per_output: float, code_bytes: int
+) -> list[Call]:
+    """The kernel `name`, for this shape alone and for any; its cost is that of every tap and of every output value."""
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
     pool: Pool = operator.attributes
     g = geometry(pool, input_, output)
     low, high = activation_range(pool.activation, output)
     rows = output.shape[0] * output.shape[1]
     cost = output.elements * (g["filter_h"] * g["filter_w"] * per_tap + per_output) + rows * 40
-    return Call(
+    literal = Call(
         kernel=Kernel(name, name),
         inputs=(input_.index,),
         outputs=(output.index,),
@@ -131,5 +146,9 @@ def pool_call(name: str, operator: Operator, tensors: Tensors, per_tap: float, p
         align=4,
         in_place=(overlap(g),),
         instructions=50 + round(cost),
-        code_bytes=500,
+        code_bytes=code_bytes,
     )
+    shared = replace(
+        literal, kernel=Kernel(name, name, literal=False), instructions=100 + round(1.6 * cost), code_bytes=900
+    )
+    return [literal, shared]

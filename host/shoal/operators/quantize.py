@@ -17,7 +17,7 @@ NAME = "quantize"
 
 _PAIRS = {("float32", "int8"), ("int8", "int8"), ("int8", "uint8"), ("uint8", "int8")}
 #: instructions that a soft float division, conversion and comparisons cost, about
-_SOFT_FLOAT = 260
+_SOFT_FLOAT = 317
 
 
 def read(options: Any, operator: Operator, tensors: Tensors) -> None:
@@ -115,8 +115,8 @@ def _flip_call(input_: Tensor, output: Tensor) -> Call:
         shape=(("count", input_.elements),),
         align=4,
         in_place=(0,),
-        instructions=20 + round(1.1 * input_.elements),
-        code_bytes=60,
+        instructions=20 + round(1.25 * input_.elements),
+        code_bytes=300,
     )
 
 
@@ -138,8 +138,8 @@ def _requantize_call(input_: Tensor, output: Tensor) -> Call:
             ("shift", shift),
         ),
         in_place=(0,),
-        instructions=20 + 24 * input_.elements,
-        code_bytes=110,
+        instructions=20 + 27 * input_.elements,
+        code_bytes=166,
     )
 
 
@@ -153,8 +153,8 @@ def _float_calls(input_: Tensor, output: Tensor, features: frozenset[str]) -> li
         parameters=(("scale", float(output.scale)), ("zero_point", output.zero_point)),
         align=4,
         in_place=(0,),
-        instructions=20 + (20 if "fpu" in features else _SOFT_FLOAT) * input_.elements,
-        code_bytes=120 if "fpu" in features else 1100,
+        instructions=20 + (24 if "fpu" in features else _SOFT_FLOAT) * input_.elements,
+        code_bytes=156 if "fpu" in features else 1100,
     )
     search = Call(
         kernel=Kernel("quantize_f32_s8_search", "quantize_f32_s8_search", literal=False),
@@ -165,7 +165,7 @@ def _float_calls(input_: Tensor, output: Tensor, features: frozenset[str]) -> li
         constants=(Constant("thresholds", _thresholds(output)),),
         align=4,
         in_place=(0,),
-        instructions=20 + 45 * input_.elements,
-        code_bytes=120,
+        instructions=20 + 48 * input_.elements,
+        code_bytes=160,
     )
     return [divide] if "fpu" in features else [search, divide]

@@ -118,7 +118,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
             shape=(("rows", rows), ("depth", depth), ("table_length", length)),
             constants=(Constant("table", table[:length].astype(np.int32)),),
             in_place=(0,),
-            instructions=20 + rows * (110 + 30 * depth),
-            code_bytes=340,
+            instructions=20 + rows * (150 + 27 * depth),
+            code_bytes=540,
         )
     ]

@@ -1,28 +1,21 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D against TensorFlow Lite Micro and in generated C."""
+"""Models of one pool, and what their tests share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from one_operator import (
     Example,
-    assert_c_is_exact,
-    assert_reference_is_exact,
     int8s,
-    needs_oracle,
     scales,
     seeds,
     zero_points,
 )
 from shoal.errors import BadInput, Unsupported
-from shoal.network.read_tflite import parse
 from tflite_builder import ModelBuilder
-
-NAMES = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 
 
 def pool(
@@ -94,31 +87,9 @@ def whole(name: str) -> list[Example]:
     ]
 
 
-@needs_oracle
-@pytest.mark.parametrize("name", NAMES)
-@given(data=st.data())
-@settings(max_examples=150, deadline=None)
-def test_reference(name: str, data: st.DataObject) -> None:
-    assert_reference_is_exact(data.draw(examples(name)))
-
-
-@needs_oracle
-@pytest.mark.parametrize("name", NAMES)
-def test_reference_over_the_whole_input(name: str) -> None:
-    for example in whole(name):
-        assert_reference_is_exact(example)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@given(data=st.data())
-@settings(max_examples=1, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-def test_c(name: str, data: st.DataObject) -> None:
-    assert_c_is_exact([*whole(name), *data.draw(st.lists(examples(name), min_size=20, max_size=20))])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_refused(name: str) -> None:
-    for example, error, what in [
+def refused(name: str) -> list[tuple[Example, type[Exception], str]]:
+    """(model, error, part of its text)."""
+    return [
         (pool(name, (1, 4, 4, 2), (2, 2), size=(2, 2)), BadInput, "is due"),
         (pool(name, (1, 4, 4, 2), (2, 2), output=(0.5, 4)), Unsupported, "quantized differently"),
         (pool(name, (1, 4, 4, 2), (2, 2), output=(0.51, 3)), Unsupported, "quantized differently"),
@@ -126,6 +97,4 @@ def test_refused(name: str) -> None:
         (pool(name, (1, 4, 4, 2), (2, 2), (0, 1), size=(1, 1)), BadInput, "at least 1"),
         (pool(name, (1, 4, 4, 2), (0, 2), size=(1, 1)), BadInput, "at least 1"),
         (pool(name, (1, 4, 4, 2), (2, 2), activation="TANH"), Unsupported, "tanh"),
-    ]:
-        with pytest.raises(error, match=what):
-            parse(example.model, "model", "model")
+    ]
