@@ -24,8 +24,9 @@
 #define UART_IRQ  0u
 #endif
 
-/* A byte at 9600 baud takes a millisecond: 25,000 cycles. */
-#define TRANSMIT_POLLS 200000u
+/* A byte at 9600 baud takes a millisecond, 25,000 cycles; but an emulator's line waits for the host to take it, which
+ * may be busy for a second. */
+#define TRANSMIT_POLLS 20000000u
 
 static hal_ring rings[SHOAL_UARTS];
 
