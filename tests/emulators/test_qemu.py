@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +124,28 @@ def test_leaves_nothing_behind(tmp_path: Path) -> None:
     del emulator
     assert not folder.exists()
     assert process.poll() is not None
+
+
+def test_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    elf = cortex_m(NETDUINO, tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from shoal.link.emulators import qemu\n"
+        f"emulator = qemu.start(Path({str(elf)!r}), {{'machine': {NETDUINO.name!r}}})\n"
+        "print(emulator.second.parent, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        folder = Path(process.stdout.readline().strip())
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(20)
+            wire.connect(str(folder / "second"))
+            process.kill()
+            with contextlib.suppress(ConnectionResetError):
+                assert wire.recv(1) == b""  # hung up
+    shutil.rmtree(folder)
 
 
 def test_names_what_is_missing(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ as a process of its own, `python -m shoal.link.emulators.esp32c3`, and looks to 
 from __future__ import annotations
 
 import ctypes
-import os
 import selectors
 import socket
 import sys
@@ -20,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from shoal.errors import NodeError
 from shoal.link.emulators.compiled import shared_library
@@ -301,7 +300,6 @@ class Chip:
         self._clock = (0, 0.0)
         self._hz = _XTAL_HZ // 2
         self._naps = 0
-        self._parent = os.getppid()
         self._cold_start()
 
     def _cold_start(self) -> None:
@@ -508,9 +506,9 @@ class Chip:
         self._skipped += int((time.monotonic() - before) * self._hz)
         self._polled_from = self._cycle()
 
-    def run(self) -> None:
-        """Runs until the parent process is gone. Raises NodeError where the core locks up."""
-        while os.getppid() == self._parent:
+    def run(self) -> NoReturn:
+        """Runs for good. Raises NodeError where the core locks up."""
+        while True:
             try:
                 self._turn()
             except Reset as why:
@@ -553,7 +551,6 @@ def main(arguments: Sequence[str]) -> int:
     except NodeError as error:
         print(error.what, file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ from shoal.link.emulators.regions import Region, RegionReader
 _START_SECONDS = 20.0
 _PAUSE = 0.005
 
+#: runs a command that ends when this process does, even where it is killed: its standard input then breaks off
+_LEASHED = ("sh", "-c", 'exec 3<&0; (read _ <&3; kill -9 $$) & exec "$@" 3<&- </dev/null', "sh")
+
 #: folder in → the command line that serves `console` and `second` there (paths of Unix sockets, see `Emulator`)
 Command = Callable[[Path], Sequence[str]]
 
@@ -96,8 +99,8 @@ class Emulator:
         self._folder = folder
         with (folder / "stderr").open("wb") as words:
             process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
+                [*_LEASHED, *command],
+                stdin=subprocess.PIPE,
                 stdout=words,
                 stderr=words,
                 start_new_session=True,
@@ -170,8 +173,9 @@ def _end(process: subprocess.Popen[bytes], wire: socket.socket, selector: select
     """Lets go of all that an emulator holds. The process leads a session of its own, so its children end with it."""
     selector.close()
     wire.close()
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
     shutil.rmtree(folder, ignore_errors=True)
