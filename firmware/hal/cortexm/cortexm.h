@@ -62,6 +62,7 @@
 #define SCB_DEMCR_TRCENA    (1u << 24)
 #define SCB_ICIALLU         REG32(0xE000EF50u)
 #define SCB_DCISW           REG32(0xE000EF60u)
+#define SCB_DCCSW           REG32(0xE000EF6Cu)
 
 /* A reserved address that no bus of these chips answers at. */
 #define CORTEXM_NOWHERE 0xE0200000u

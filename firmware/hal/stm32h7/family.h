@@ -59,6 +59,10 @@
 #define PWR_CR3_SCUEN         (1u << 2)
 #define PWR_D3CR_VOSRDY       (1u << 13)
 #define PWR_D3CR_VOS_SCALE1   (3u << 14)
+#define DBGMCU_IDCODE         REG32(0x5C001000u)
+#define DBGMCU_REVISION_V     0x20000000u
+#define AXI_TARG7_FN_MOD      REG32(0x51008108u)
+#define AXI_FN_MOD_READ_ONE   (1u << 0)
 #define HSI_HZ                64000000u
 #define PLL_INPUT_HZ          2000000u
 
@@ -90,6 +94,9 @@ static inline bool power_start(void) {
 
 static inline uint32_t family_start(void) {
     RCC_AHB2ENR |= RCC_AHB2ENR_SRAMS;
+    if (DBGMCU_IDCODE < DBGMCU_REVISION_V) {
+        AXI_TARG7_FN_MOD = AXI_FN_MOD_READ_ONE; /* erratum: two reads at once from the AXI SRAM may return wrong data */
+    }
     if (!power_start()) {
         return HSI_HZ;
     }
