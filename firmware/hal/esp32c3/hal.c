@@ -221,13 +221,10 @@ SHOAL_LINK static void drain(unsigned port) {
     }
 }
 
-SHOAL_LINK static bool drain_all(void) {
-    bool any = false;
+SHOAL_LINK static void drain_all(void) {
     for (unsigned port = 0; port < SHOAL_UARTS; port++) {
         drain(port);
-        any = any || !ring_empty(&rings[port]);
     }
-    return any;
 }
 
 SHOAL_LINK int hal_uart_get(unsigned port) {
@@ -261,7 +258,7 @@ SHOAL_LINK void hal_uart_flush(unsigned port) {
 uint32_t hal_idle(uint32_t microseconds) {
     uint32_t start = timer();
     uint32_t passed = 0;
-    while (passed < microseconds && !drain_all()) {
+    for (drain_all(); passed < microseconds && rings_empty(rings); drain_all()) {
         passed = (timer() - start) / SYSTIMER_PER_US;
     }
     if (microseconds == HAL_FOREVER) {
@@ -281,7 +278,7 @@ SHOAL_LINK uint64_t hal_cycles(void) {
 
 SHOAL_LINK void hal_tick(void) {
     watchdog_feed();
-    (void)drain_all();
+    drain_all();
     (void)hal_cycles();
 }
 
