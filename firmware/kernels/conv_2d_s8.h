@@ -90,8 +90,9 @@ SHOAL_INLINE const int8_t *conv_2d_s8_taps(conv_2d_s8_sums *sums, const int8_t *
 /* Adds `taps` taps of padding, to the second pixel too where it is `paired`. */
 SHOAL_INLINE const int8_t *conv_2d_s8_padding(conv_2d_s8_sums *sums, int32_t zero_point, int32_t taps, int32_t paired,
                                               const int8_t *weights, const conv_2d_s8_shape *shape) {
+    const int32_t length = taps * (shape->input_c / shape->groups);
     SHOAL_UNROLL(1)
-    for (int32_t i = 0; i < taps * (shape->input_c / shape->groups); ++i) {
+    for (int32_t i = 0; i < length; ++i) {
         SHOAL_UNROLL(4)
         for (int32_t c = 0; c < CONV_2D_S8_BLOCK; ++c) {
             const uint32_t product = (uint32_t)(zero_point * weights[c]);
