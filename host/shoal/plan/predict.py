@@ -1,0 +1,108 @@
+"""What a plan will take of flash and stack, before anything is built: from figures measured once per kernel and core.
+
+Arena and weights are exact in the plan itself. Code, static data and stack come from footprint.json, which
+tests/bench/footprint.py measures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shoal.boards.board import Board
+from shoal.operators.base import Call
+from shoal.plan.planner import instance
+from shoal.plan.steps import Plan
+
+_FILE = Path(__file__).with_name("footprint.json")
+
+#: bytes of a step record {run, args} and of a member of an args struct
+_RECORD_BYTES = 8
+_MEMBER_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`code_bytes`: the model's code and tables; `flash_bytes`: the whole image; `static_bytes`: RAM that is neither
+    stack nor arena; `stack_bytes`: the painted total; `instructions`: of one inference, by the kernels' cost models."""
+
+    code_bytes: int
+    flash_bytes: int
+    static_bytes: int
+    stack_bytes: int
+    instructions: int
+
+
+def predict(plan: Plan) -> Prediction:
+    """Within 5 % or 1 KiB of flash and 128 bytes of RAM of what the linker and the painted stack say, for boards whose
+    harness was measured; a harness that was not (of a registry's framework) counts as the largest one that was."""
+    core, harness = _core(plan.board), _harness(plan.board)
+    calls = [s.call for s in plan.steps]
+    instances = list({instance(c): c for c in calls}.values())
+    kernels: Mapping[str, Any] = core["kernels"]
+    used = {key(c.kernel.function, c.kernel.literal, plan.options.prefer) for c in instances}
+    code = sum(_instance_bytes(kernels, c, plan.options.prefer) for c in instances)
+    code += sum(kernels[k]["shared"] for k in used if k in kernels)
+    code += sum(table_bytes(c) for c in calls) + core["overhead"]
+    deepest = max((kernels[k]["stack"] for k in used if k in kernels), default=core["stack"])
+    return Prediction(
+        code_bytes=code,
+        flash_bytes=harness["flash"] + code + plan.weights_bytes,
+        static_bytes=harness["static"],
+        stack_bytes=harness["stack"] + deepest,
+        instructions=sum(c.instructions for c in calls),
+    )
+
+
+def key(function: str, literal: bool, prefer: str) -> str:
+    """The name of a kernel's figures."""
+    return f"{function}/{'literal' if literal else 'shared'}/{prefer}"
+
+
+def pattern(shape: Sequence[tuple[str, int]]) -> str:
+    """What of a shape decides how a compiler unrolls and drops loops: each member's being 0, 1 or more."""
+    return "".join("01n"[min(value, 2)] for _, value in shape)
+
+
+def table_bytes(call: Call) -> int:
+    """A step's record and arguments."""
+    members = len(call.inputs) + len(call.outputs) + len(call.parameters) + len(call.constants)
+    members += bool(call.scratch_bytes) + bool(call.state_bytes)
+    if not call.kernel.literal:
+        members += len(call.shape)
+    return _RECORD_BYTES + _MEMBER_BYTES * members
+
+
+def _instance_bytes(kernels: Mapping[str, Any], call: Call, prefer: str) -> int:
+    figures = kernels.get(key(call.kernel.function, call.kernel.literal, prefer))
+    if figures is None:
+        return call.code_bytes
+    by_pattern: Mapping[str, int] = figures["code"]
+    known: int = by_pattern.get(pattern(call.shape) if call.kernel.literal else "", figures["typical"])
+    return known
+
+
+@cache
+def _measured() -> Mapping[str, Any]:
+    figures: Mapping[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return figures
+
+
+def _core(board: Board) -> Mapping[str, Any]:
+    """The figures of the board's core; of one with the same instruction set, or of any, where it was not measured."""
+    cores: Mapping[str, Mapping[str, Any]] = _measured()["cores"]
+    if board.core.name in cores:
+        return cores[board.core.name]
+    alike = [c for c in cores.values() if c["isa"] == board.core.isa]
+    return (alike or list(cores.values()))[0]
+
+
+def _harness(board: Board) -> Mapping[str, int]:
+    measured: Mapping[str, Mapping[str, int]] = _measured()["harness"]
+    if board.id in measured:
+        return measured[board.id]
+    alike = [h for h in measured.values() if h["hal"] == board.hal] or list(measured.values())
+    return {name: max(h[name] for h in alike) for name in ("flash", "static", "stack")}

@@ -1,0 +1,171 @@
+"""Measures what `shoal analyze` predicts from: code and stack of each kernel on each core, and what the harness takes.
+
+    python tests/bench/footprint.py MODEL.tflite [...]
+
+compiles every model for every core and both preferences, builds the first one for each board that builds offline, runs
+it where there is an emulator, and writes host/shoal/plan/footprint.json. Run it when kernels, harness or compiler
+change."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+
+from shoal import boards
+from shoal.bench.bench import bench
+from shoal.boards.board import Board
+from shoal.build.builder import build
+from shoal.network.graph import Graph
+from shoal.network.read_tflite import read
+from shoal.network.simplify import simplify
+from shoal.plan import predict
+from shoal.plan.planner import plan
+from shoal.plan.steps import Options, Plan
+from shoal.render import model as rendering
+from shoal.render import project
+from shoal.render.platformio import MODEL_FLAGS
+
+OUTPUT = Path(predict.__file__).with_name("footprint.json")
+#: compiles for Xtensa where the vendor's compiler is not at hand; no C library comes with it
+XTENSA = "xtensa-lx106-elf-"
+XTENSA_FLAGS = ["-ffreestanding", "-fno-tree-loop-distribute-patterns", "-mtext-section-literals", "-I."]
+STRING_H = "#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\nvoid *memmove(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n"
+
+
+@dataclass
+class Kernel:
+    """Bytes of code by pattern of shape; bytes and frames of the functions that all instances call."""
+
+    code: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    helpers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    frame: int = 0
+
+    def figures(self) -> dict[str, Any]:
+        sizes = [size for found in self.code.values() for size in found]
+        return {
+            "code": {pattern: round(mean(found)) for pattern, found in sorted(self.code.items())},
+            "typical": round(mean(sizes)),
+            "shared": sum(size for size, _ in self.helpers.values()),
+            "stack": self.frame + max((frame for _, frame in self.helpers.values()), default=0),
+        }
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Of NAME.o: bytes of code and of stack by function, bytes of constants."""
+
+    code: dict[str, int]
+    stack: dict[str, int]
+    constants: int
+
+
+def compiled(board: Board, made: Plan) -> Compiled:
+    own = board.manifest["shoal"]
+    prefix = board.toolchain if shutil.which(f"{board.toolchain}gcc") else XTENSA
+    machine = own.get("machine_flags", []) if prefix == board.toolchain else XTENSA_FLAGS
+    flags = [*machine, MODEL_FLAGS[made.options.prefer], "-std=c99", "-fstack-usage", "-DSHOAL_TICK=hal_tick"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, content in project.library(made).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        if prefix == XTENSA:
+            (folder / "string.h").write_text(STRING_H)
+        source = next(p for p in folder.glob("*.c") if not p.stem.endswith("_weights"))
+        subprocess.run([f"{prefix}gcc", *flags, "-ffunction-sections", "-c", source.name], cwd=folder, check=True)
+        with source.with_suffix(".o").open("rb") as file:
+            elf = ELFFile(file)
+            code = {
+                symbol.name: symbol["st_size"]
+                for symbol in elf.get_section_by_name(".symtab").iter_symbols()
+                if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF"
+            }
+            constants = sum(s["sh_size"] for s in elf.iter_sections() if s.name.startswith(".rodata"))
+        usage = [line.split("\t") for line in source.with_suffix(".su").read_text().splitlines()]
+    return Compiled(code, {place.rsplit(":", 1)[1]: int(size) for place, size, _ in usage}, constants)
+
+
+def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
+    kernels: dict[str, Kernel] = defaultdict(Kernel)
+    overhead, frames = [], []
+    for graph in graphs:
+        for prefer in MODEL_FLAGS:
+            made = plan(graph, board, Options(prefer=prefer))
+            names = rendering.context(made, "")
+            found = compiled(board, made)
+            left = dict(found.code)
+            for function in names["functions"]:
+                kernel = kernels[predict.key(function.kernel, function.literal, prefer)]
+                pattern = predict.pattern(function.shape) if function.literal else ""
+                kernel.code[pattern].append(left.pop(function.name))
+                kernel.frame = max(kernel.frame, found.stack.get(function.name, 0))
+            for function in names["functions"]:
+                kernel = kernels[predict.key(function.kernel, function.literal, prefer)]
+                for helper in [h for h in left if re.match(rf"{function.kernel}(_|\b)", h)]:
+                    kernel.helpers[helper] = left.pop(helper), found.stack.get(helper, 0)
+            tables = sum(predict.table_bytes(s.call) for s in made.steps)
+            overhead.append(sum(left.values()) + found.constants - tables)
+            frames.append(sum(found.stack.get(f"{names['name']}_{f}", 0) for f in ("run", "run_steps")))
+    figures = {k: v.figures() for k, v in sorted(kernels.items())}
+    return {
+        "isa": board.core.isa,
+        "overhead": round(median(overhead)),
+        "stack": max(f["stack"] for f in figures.values()),
+        "kernels": figures,
+    }
+
+
+def measure_harness(board: Board, graph: Graph, source: bytes, cores: dict[str, Any]) -> dict[str, Any]:
+    made = plan(graph, board, Options())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "built"
+        project.write(made, source, folder)
+        built = build(folder)
+        used = [predict.key(s.call.kernel.function, s.call.kernel.literal, "speed") for s in made.steps]
+        deepest = max(cores[board.core.name]["kernels"][k]["stack"] for k in used)
+        ran = bench(folder, "host" if board.hal == "host" else "emulator", 1, False) if runs(board) else None
+        return {
+            "hal": board.hal,
+            "flash": built.flash_bytes - (built.code_bytes or 0) - built.weights_bytes,
+            "static": built.static_bytes,
+            "stack": ran["ram"]["stack_total_bytes"] - deepest if ran else None,
+        }
+
+
+def runs(board: Board) -> bool:
+    return board.emulator is not None or board.hal == "host"
+
+
+def main(paths: list[Path]) -> None:
+    graphs = [simplify(read(path)) for path in paths]
+    every = [boards.load(name) for name in boards.names()]
+    cores: dict[str, Any] = {}
+    for board in every:
+        if board.core.name not in cores:
+            print(f"compiling for {board.core.name}", file=sys.stderr)
+            cores[board.core.name] = measure_core(board, graphs)
+    harness: dict[str, Any] = {}
+    for board in every:
+        if board.platform == "shoal":
+            print(f"building for {board.id}", file=sys.stderr)
+            harness[board.id] = measure_harness(board, graphs[0], paths[0].read_bytes(), cores)
+    known = [h["stack"] for h in harness.values() if h["stack"] is not None]
+    for figures in harness.values():
+        if figures["stack"] is None:
+            figures["stack"] = round(median(known))
+    OUTPUT.write_text(json.dumps({"cores": cores, "harness": harness}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main([Path(a) for a in sys.argv[1:]])
