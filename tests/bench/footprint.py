@@ -40,7 +40,11 @@ OUTPUT = Path(predict.__file__).with_name("footprint.json")
 #: compiles for Xtensa where the vendor's compiler is not at hand; no C library comes with it
 XTENSA = "xtensa-lx106-elf-"
 XTENSA_FLAGS = ["-ffreestanding", "-fno-tree-loop-distribute-patterns", "-mtext-section-literals", "-I."]
-STRING_H = "#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\nvoid *memmove(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n"
+STRING_H = """#include <stddef.h>
+void *memcpy(void *, const void *, size_t);
+void *memmove(void *, const void *, size_t);
+void *memset(void *, int, size_t);
+"""
 
 
 @dataclass
