@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from random_networks import RandomNetwork
@@ -63,9 +63,11 @@ def test_simplifying_twice_changes_nothing_more(seed: int) -> None:
 
 @pytest.mark.skipif(oracle.reason() is not None, reason=oracle.reason() or "")
 @given(seeds)
-@settings(max_examples=60, deadline=None)
+@example(201404)  # an operator without weights that writes a constant reads its input all the same
+@example(200905)
+@settings(max_examples=100, deadline=None)
 def test_every_value_is_the_oracles(seed: int) -> None:
-    network = RandomNetwork(seed, operators=6)
+    network = RandomNetwork(seed, operators=10)
     graph = parse(network.model, "net", "f")
     judge = oracle.open_oracle(network.model)
     x = network.random_input()

@@ -123,7 +123,8 @@ def _analyse(graph: Graph) -> _Facts:
         live[index][:] = True
     for o in reversed(graph.operators):
         y = o.outputs[0]
-        wanted = live[y] if y in graph.outputs else live[y] & ~constant[y]
+        # a constant needs nothing where weights can give it; any other operator goes on computing it
+        wanted = live[y] & ~constant[y] if y not in graph.outputs and _writes_constants(graph, o) else live[y]
         for position, x in enumerate(o.inputs):
             if x is not None and x in live and wanted.any():
                 live[x] |= _reads(graph, o, position, wanted)
@@ -143,6 +144,11 @@ def _reads(graph: Graph, o: Operator, position: int, wanted: Array) -> Array:
     if o.kind in _CHANNELWISE and _sliceable(graph, o):
         return wanted
     return every
+
+
+def _writes_constants(graph: Graph, o: Operator) -> bool:
+    """Whether the operator's constant channels become zero weights and a bias."""
+    return o.kind in _WEIGHTED and _sliceable(graph, o)
 
 
 def _index(o: Operator, position: int) -> int:
@@ -260,11 +266,13 @@ class _Slicer:
 
     def _operator(self, o: Operator) -> Operator:
         y = o.outputs[0]
-        if o.kind in _WEIGHTED and _sliceable(self.graph, o):
+        if _writes_constants(self.graph, o):
             return self._weighted(o)
         operands = [self.exact[t] for t in o.inputs if t in self.exact]
-        same = o.kind in _CHANNELWISE and _sliceable(self.graph, o)
-        self.exact[y] = np.logical_and.reduce([self.keep[y], *operands]) if same else self.keep[y].copy()
+        exact = self.keep[y].copy()
+        for operand in operands:
+            exact &= operand if o.kind in _CHANNELWISE and _sliceable(self.graph, o) else operand.all()
+        self.exact[y] = exact
         return o
 
     def _weighted(self, o: Operator) -> Operator:
