@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# the same as the command line does, before anything imports NumPy
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def data() -> Path:

@@ -25,6 +25,16 @@ static inline __attribute__((always_inline)) bool ring_empty(const hal_ring *rin
     return ring->head == ring->tail;
 }
 
+/* Of all serial ports. */
+static inline __attribute__((always_inline)) bool rings_empty(const hal_ring rings[SHOAL_UARTS]) {
+    for (unsigned port = 0; port < SHOAL_UARTS; port++) {
+        if (!ring_empty(&rings[port])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static inline __attribute__((always_inline)) int ring_get(hal_ring *ring) {
     uint16_t tail = ring->tail;
     if (ring->head == tail) {

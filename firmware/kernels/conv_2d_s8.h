@@ -90,7 +90,9 @@ SHOAL_INLINE const int8_t *conv_2d_s8_taps(conv_2d_s8_sums *sums, const int8_t *
 /* Adds `taps` taps of padding, to the second pixel too where it is `paired`. */
 SHOAL_INLINE const int8_t *conv_2d_s8_padding(conv_2d_s8_sums *sums, int32_t zero_point, int32_t taps, int32_t paired,
                                               const int8_t *weights, const conv_2d_s8_shape *shape) {
-    for (int32_t i = 0; i < taps * (shape->input_c / shape->groups); ++i) {
+    const int32_t length = taps * (shape->input_c / shape->groups);
+    SHOAL_UNROLL(1)
+    for (int32_t i = 0; i < length; ++i) {
         SHOAL_UNROLL(4)
         for (int32_t c = 0; c < CONV_2D_S8_BLOCK; ++c) {
             const uint32_t product = (uint32_t)(zero_point * weights[c]);
@@ -135,6 +137,7 @@ SHOAL_INLINE void conv_2d_s8_row(const int8_t *image, int32_t top, int8_t *outpu
                 for (int32_t c = 0; c < CONV_2D_S8_BLOCK; ++c) {
                     sums.first[c] = sums.second[c] = (uint32_t)args->bias[packed + c];
                 }
+                SHOAL_UNROLL(1)
                 for (int32_t y = 0; y < shape->filter_h; ++y) {
                     const int32_t row = top + y * shape->dilation_h;
                     if (row < 0 || row >= shape->input_h) {

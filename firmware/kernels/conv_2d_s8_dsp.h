@@ -196,10 +196,10 @@ SHOAL_INLINE int16_t *conv_2d_s8_dsp_unpack(int16_t *target, const int8_t *input
         target += 8;
     }
     if (length % 4 != 0) {
-        target[0] = input[0];
-        target[2] = length % 4 > 1 ? input[1] : 0;
-        target[1] = length % 4 > 2 ? input[2] : 0;
-        target[3] = 0;
+        uint32_t word = 0;
+        memcpy(&word, input, (size_t)(length % 4));
+        store_word(target, even_bytes(word));
+        store_word(target + 2, odd_bytes(word));
         target += 8;
     }
     return target;
@@ -236,6 +236,7 @@ SHOAL_INLINE void conv_2d_s8_dsp_window(int16_t *target, const int8_t *image, in
     const span inside = taps_inside(column, shape->filter_w, shape->dilation_w, shape->input_w);
     const int32_t taps = inside.last - inside.first;
     const int32_t step = shape->dilation_w * shape->input_c;
+    SHOAL_UNROLL(1)
     for (int32_t y = 0; y < shape->filter_h; ++y) {
         const int32_t row = top + y * shape->dilation_h;
         const int32_t start = (row * shape->input_w + column) * shape->input_c + inside.first * step;

@@ -1,4 +1,4 @@
-/* DEPTHWISE_CONV_2D in int8, pure C: two pixels by four output channels at a time, straight from the input, without
+/* DEPTHWISE_CONV_2D in int8, pure C: four output channels of a pixel at a time, straight from the input, without
  * scratch.
  *
  * With a depth multiplier of 1 a block is four channels of the input, otherwise four outputs of one input channel.
@@ -50,26 +50,13 @@ typedef struct {
     const int8_t *shifts;
 } depthwise_conv_2d_s8_args;
 
-/* The sums of one block of channels over one or two pixels. */
-typedef struct {
-    uint32_t first[DEPTHWISE_CONV_2D_S8_BLOCK];
-    uint32_t second[DEPTHWISE_CONV_2D_S8_BLOCK];
-} depthwise_conv_2d_s8_sums;
-
-/* Adds `taps` taps of a filter row for `count` channels; the second pixel, where there is one, lies `next` bytes after
- * the first. Returns the weights that follow. */
-SHOAL_INLINE const int8_t *depthwise_conv_2d_s8_taps(depthwise_conv_2d_s8_sums *sums, const int8_t *input, int32_t taps,
-                                                     int32_t count, int32_t next, const int8_t *weights,
-                                                     const depthwise_conv_2d_s8_shape *shape) {
+/* Adds `taps` taps of a filter row for `count` channels of a block. Returns the weights that follow. */
+SHOAL_INLINE const int8_t *depthwise_conv_2d_s8_taps(uint32_t *sums, const int8_t *input, int32_t taps, int32_t count,
+                                                     const int8_t *weights, const depthwise_conv_2d_s8_shape *shape) {
     for (int32_t k = 0; k < taps; ++k) {
         SHOAL_UNROLL(4)
         for (int32_t c = 0; c < count; ++c) {
-            const int32_t weight = weights[c];
-            const int32_t channel = shape->multiplier == 1 ? c : 0;
-            sums->first[c] += (uint32_t)(input[channel] * weight);
-            if (next != 0) {
-                sums->second[c] += (uint32_t)(input[next + channel] * weight);
-            }
+            sums[c] += (uint32_t)(input[shape->multiplier == 1 ? c : 0] * weights[c]);
         }
         weights += DEPTHWISE_CONV_2D_S8_BLOCK;
         input += shape->dilation_w * shape->input_c;
@@ -77,17 +64,14 @@ SHOAL_INLINE const int8_t *depthwise_conv_2d_s8_taps(depthwise_conv_2d_s8_sums *
     return weights;
 }
 
-/* Adds `taps` taps of padding, to the second pixel too where it is `paired`. */
-SHOAL_INLINE const int8_t *depthwise_conv_2d_s8_padding(depthwise_conv_2d_s8_sums *sums, int32_t zero_point,
-                                                        int32_t taps, int32_t paired, const int8_t *weights) {
+/* Adds `taps` taps of padding. */
+SHOAL_INLINE const int8_t *depthwise_conv_2d_s8_padding(uint32_t *sums, int32_t zero_point, int32_t taps,
+                                                        const int8_t *weights) {
+    SHOAL_UNROLL(1)
     for (int32_t k = 0; k < taps; ++k) {
         SHOAL_UNROLL(4)
         for (int32_t c = 0; c < DEPTHWISE_CONV_2D_S8_BLOCK; ++c) {
-            const uint32_t product = (uint32_t)(zero_point * weights[c]);
-            sums->first[c] += product;
-            if (paired) {
-                sums->second[c] += product;
-            }
+            sums[c] += (uint32_t)(zero_point * weights[c]);
         }
         weights += DEPTHWISE_CONV_2D_S8_BLOCK;
     }
@@ -108,58 +92,57 @@ SHOAL_INLINE void depthwise_conv_2d_s8_row(const int8_t *image, int32_t top, int
     /* Channels of the outer loop, each with its own blocks: all of them at once, or one by one. */
     const int32_t groups = shape->multiplier == 1 ? 1 : shape->input_c;
     const int32_t group_c = shape->multiplier == 1 ? shape->input_c : shape->multiplier;
-    const int32_t output_c = shape->input_c * shape->multiplier;
     const int32_t whole = group_c % DEPTHWISE_CONV_2D_S8_BLOCK == 0;
-    const int32_t next = shape->stride_w * shape->input_c;
-    for (int32_t x = 0, pixels; x < shape->output_w; x += pixels) {
+    const int32_t step = shape->dilation_w * shape->input_c;
+    const int32_t pitch = shape->input_w * shape->input_c;
+    const span rows = taps_inside(top, shape->filter_h, shape->dilation_h, shape->input_h);
+    for (int32_t x = 0; x < shape->output_w; ++x) {
         const int32_t column = x * shape->stride_w - shape->pad_left;
-        const span inside = taps_inside(column, shape->filter_w, shape->dilation_w, shape->input_w);
-        const int32_t last = column + shape->stride_w + (shape->filter_w - 1) * shape->dilation_w;
-        const int32_t paired = x + 1 < shape->output_w && column >= 0 && last < shape->input_w;
+        const span taps = taps_inside(column, shape->filter_w, shape->dilation_w, shape->input_w);
+        const int32_t within = rows.last - rows.first == shape->filter_h && taps.last - taps.first == shape->filter_w;
         const int8_t *weights = args->weights;
-        int8_t *target = output + x * output_c;
-        int32_t packed = 0; /* channels of the blocks so far, missing ones included */
-        pixels = paired ? 2 : 1;
+        const int32_t *bias = args->bias;
+        const int32_t *multipliers = args->multipliers;
+        const int8_t *shifts = args->shifts;
         for (int32_t g = 0; g < groups; ++g) {
-            for (int32_t done = 0; done < group_c; done += DEPTHWISE_CONV_2D_S8_BLOCK) {
-                const int32_t left = group_c - done;
+            for (int32_t left = group_c; left > 0; left -= DEPTHWISE_CONV_2D_S8_BLOCK) {
                 const int32_t count = whole || left > DEPTHWISE_CONV_2D_S8_BLOCK ? DEPTHWISE_CONV_2D_S8_BLOCK : left;
-                const int32_t channel = shape->multiplier == 1 ? done : g;
-                depthwise_conv_2d_s8_sums sums;
+                const int32_t channel = shape->multiplier == 1 ? group_c - left : g;
+                const int32_t start = top * pitch + column * shape->input_c + channel;
+                uint32_t sums[DEPTHWISE_CONV_2D_S8_BLOCK];
                 SHOAL_UNROLL(4)
                 for (int32_t c = 0; c < DEPTHWISE_CONV_2D_S8_BLOCK; ++c) {
-                    sums.first[c] = sums.second[c] = (uint32_t)args->bias[packed + c];
+                    sums[c] = (uint32_t)bias[c];
                 }
-                for (int32_t y = 0; y < shape->filter_h; ++y) {
-                    const int32_t row = top + y * shape->dilation_h;
-                    const int32_t start = (row * shape->input_w + column) * shape->input_c + channel;
-                    const int32_t step = shape->dilation_w * shape->input_c;
-                    if (row < 0 || row >= shape->input_h) {
-                        weights = depthwise_conv_2d_s8_padding(&sums, args->input_zero_point, shape->filter_w, paired,
-                                                               weights);
-                    } else if (paired) {
-                        weights = depthwise_conv_2d_s8_taps(&sums, image + start, shape->filter_w, count, next, weights,
-                                                            shape);
-                    } else {
-                        weights = depthwise_conv_2d_s8_padding(&sums, args->input_zero_point, inside.first, 0, weights);
-                        weights = depthwise_conv_2d_s8_taps(&sums, image + start + inside.first * step,
-                                                            inside.last - inside.first, count, 0, weights, shape);
-                        weights = depthwise_conv_2d_s8_padding(&sums, args->input_zero_point,
-                                                               shape->filter_w - inside.last, 0, weights);
+                if (within) {
+                    SHOAL_UNROLL(1)
+                    for (int32_t y = 0; y < shape->filter_h; ++y) {
+                        weights = depthwise_conv_2d_s8_taps(sums, image + start + y * shape->dilation_h * pitch,
+                                                            shape->filter_w, count, weights, shape);
                     }
+                } else {
+                    weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point, rows.first * shape->filter_w,
+                                                           weights);
+                    SHOAL_UNROLL(1)
+                    for (int32_t y = rows.first; y < rows.last; ++y) {
+                        const int32_t line = start + y * shape->dilation_h * pitch + taps.first * step;
+                        weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point, taps.first, weights);
+                        weights = depthwise_conv_2d_s8_taps(sums, image + line, taps.last - taps.first, count, weights,
+                                                            shape);
+                        weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point,
+                                                               shape->filter_w - taps.last, weights);
+                    }
+                    weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point,
+                                                           (shape->filter_h - rows.last) * shape->filter_w, weights);
                 }
                 SHOAL_UNROLL(4)
                 for (int32_t c = 0; c < count; ++c) {
-                    const int32_t multiplier = args->multipliers[packed + c];
-                    const int32_t shift = args->shifts[packed + c];
-                    target[c] = depthwise_conv_2d_s8_result(sums.first[c], multiplier, shift, args, shape);
-                    if (paired) {
-                        target[output_c + c] =
-                            depthwise_conv_2d_s8_result(sums.second[c], multiplier, shift, args, shape);
-                    }
+                    output[c] = depthwise_conv_2d_s8_result(sums[c], multipliers[c], shifts[c], args, shape);
                 }
-                target += count;
-                packed += DEPTHWISE_CONV_2D_S8_BLOCK;
+                output += count;
+                bias += DEPTHWISE_CONV_2D_S8_BLOCK;
+                multipliers += DEPTHWISE_CONV_2D_S8_BLOCK;
+                shifts += DEPTHWISE_CONV_2D_S8_BLOCK;
             }
         }
     }

@@ -8,6 +8,7 @@ or a file took longer than a second; the offending file is kept in --keep."""
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import resource
 import sys
@@ -16,6 +17,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before anything imports NumPy
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mutations import mutate

@@ -17,6 +17,7 @@ from shoal.link.emulators.process import Emulator
 
 ENTRIES = ["tiny_run", "loops"]
 RESTART, HANG, ILLEGAL, NOWHERE, GUARDED, LOCKUP = 254, 253, 252, 251, 250, 249
+CALL, SHORT_BREAK, BREAK, SHORT_ILLEGAL = 248, 247, 246, 245
 
 
 def boot(elf: Path, *, count: bool = False, blocks: bool = False) -> Emulator:
@@ -61,11 +62,23 @@ def test_blocks_add_up(tmp_path: Path) -> None:
     assert sum(b.instructions * b.runs for b in region.blocks) == region.instructions
 
 
-def test_traps_reach_the_handler_with_cause_and_value(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("byte", "cause", "value"),
+    [
+        (ILLEGAL, 2, 0xC0001073),
+        (SHORT_ILLEGAL, 2, 0),
+        (BREAK, 3, None),
+        (SHORT_BREAK, 3, None),
+        (CALL, 11, 0),
+        (NOWHERE, 5, 0x20000008),
+        (GUARDED, 7, 0x3FC7FFF0),
+    ],
+)
+def test_traps_reach_the_handler(tmp_path: Path, byte: int, cause: int, value: int | None) -> None:
     with boot(image(tmp_path)) as emulator:
-        assert ask_words(emulator, ILLEGAL, 3)[:2] == (2, 0xC0001073)
-        assert ask_words(emulator, NOWHERE, 3)[:2] == (5, 0x20000008)
-        assert ask_words(emulator, GUARDED, 3)[:2] == (7, 0x3FC7FFF0)
+        told = ask_words(emulator, byte, 3)
+        assert told[0] == cause
+        assert told[1] == (told[2] if value is None else value)  # a breakpoint's value is its address
         assert ask(emulator, 255) == 0xFEEDBEEF
 
 

@@ -81,14 +81,19 @@ static void put32(uint32_t value) {
 }
 
 enum {
-    PING = 255,
-    RESTART = 254,
-    HANG = 253,
-    ILLEGAL = 252,
-    NOWHERE = 251,
-    GUARDED = 250,
     LOOPS = 200,
-    LOCKUP = 249
+    SPECIAL = 240,
+    SHORT_ILLEGAL = 245,
+    BREAK = 246,
+    SHORT_BREAK = 247,
+    CALL = 248,
+    LOCKUP = 249,
+    GUARDED = 250,
+    NOWHERE = 251,
+    ILLEGAL = 252,
+    HANG = 253,
+    RESTART = 254,
+    PING = 255,
 };
 
 #if !defined(VIRT)
@@ -105,7 +110,7 @@ __attribute__((interrupt, used, aligned(256))) static void trap(void) {
 }
 
 #define TRY(instruction, x)                                                                                            \
-    __asm volatile(".option push\n .option norvc\n .global tried\n " instruction "\n .option pop\n" ::"r"(x)           \
+    __asm volatile(".option push\n .option norvc\n " instruction "\n .option pop\n" ::"r"(x)                           \
                    : "memor"                                                                                           \
                      "y")
 
@@ -119,7 +124,15 @@ static void special(int byte) {
         for (;;) {
         }
     } else if (byte == ILLEGAL) {
-        TRY("tried: .word 0xC0001073", 0);
+        TRY(".word 0xC0001073", 0);
+    } else if (byte == SHORT_ILLEGAL) {
+        TRY(".half 0, 1", 0);
+    } else if (byte == BREAK) {
+        TRY("ebreak", 0);
+    } else if (byte == SHORT_BREAK) {
+        TRY(".half 0x9002, 1", 0);
+    } else if (byte == CALL) {
+        TRY("ecall", 0);
     } else if (byte == NOWHERE) {
         TRY("lw t0, 8(%0)", 0x20000000);
     } else if (byte == GUARDED) {
@@ -140,7 +153,7 @@ static void special(int byte) {
 static void answer(int byte) {
     if (byte == PING) {
         put32(0xFEEDBEEF);
-    } else if (byte >= LOCKUP) {
+    } else if (byte >= SPECIAL) {
         special(byte);
     } else if (byte >= LOOPS) {
         loops((uint32_t)(byte - LOOPS) * 1000000u + 1u);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -205,7 +206,7 @@ def wired(inputs: list[int | None], outputs: list[int], ends: tuple[list[int], l
         (relu_add(ModelBuilder(), shape=(0, 4)), "shape [0, 4] has a dimension below 1"),
         (relu_add(ModelBuilder(), shape=(1, -4)), "shape [1, -4] has a dimension below 1"),
         (relu_add(ModelBuilder(), shape=(1,) * 9), "9 dimensions: more than 8"),
-        (relu_add(ModelBuilder(), shape=(1 << 30, 1 << 30)), "is more than 64 MiB"),
+        (relu_add(ModelBuilder(), shape=(1 << 30, 1 << 30)), "is more than 8 MiB"),
         (relu_add(ModelBuilder(), shape=(2, 4), data=np.zeros(7, np.int8)), "7 bytes of values where shape [2, 4]"),
     ],
 )
@@ -237,6 +238,29 @@ def test_refuses_files_that_are_none(tmp_path: Path) -> None:
         file.truncate((64 << 20) + 1)
     with pytest.raises(BadInput, match="more than 64 MiB"):
         read(large)
+
+
+def test_refuses_more_operators_than_any_network_has() -> None:
+    b = ModelBuilder()
+    row = [b.tensor((1, 4), scale=0.5) for _ in range(1002)]
+    for x, y in pairwise(row):
+        b.operator("LOGISTIC", [x], [y])
+    with pytest.raises(Unsupported, match="1,001 operators"):
+        parse(b.build(inputs=[row[0]], outputs=[row[-1]]), "net", "f")
+
+
+def test_refuses_endless_work() -> None:
+    """Windows of two billion rows, which padding makes fit anything."""
+    for options in ({"dilation_h": 1 << 30}, {"filter_height": (1 << 31) - 1, "filter_width": 2}):
+        b = ModelBuilder()
+        x, y = (b.tensor((1, 4, 4, 2), scale=0.5, zero_point=3) for _ in range(2))
+        if "dilation_h" in options:
+            w = b.tensor(data=np.ones((2, 3, 1, 2), np.int8), scale=0.1)
+            b.operator("CONV_2D", [x, w], [y], padding="SAME", **options)
+        else:
+            b.operator("MAX_POOL_2D", [x], [y], padding="SAME", **options)
+        with pytest.raises(Unsupported, match=r"f, operator 0 (conv|max_pool)_2d"):
+            parse(b.build(inputs=[x], outputs=[y]), "net", "f")
 
 
 def test_takes_its_name_from_the_file(tmp_path: Path) -> None:

@@ -57,6 +57,6 @@ def test_per_channel_reference_is_tflms(example: Example) -> None:
 
 @pytest.mark.parametrize("features", [frozenset(), frozenset({"dsp"})], ids=["plain", "dsp"])
 @given(st.lists(examples() | examples(per_channel=True), min_size=12, max_size=12))
-@settings(deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_generated_c_is_the_reference(features: frozenset[str], drawn: list[Example]) -> None:
     assert_c_is_exact(drawn, features)

@@ -40,13 +40,9 @@ static void guard_stack(void) {
 #endif
 }
 
-/* Level 1 of both, from an unknown state. Only a Cortex-M7 has any of these registers. */
-static void caches_on(void) {
-    if (SCB_CLIDR == 0u) {
-        return;
-    }
-    SCB_ICIALLU = 0;
-    cortexm_barrier();
+/* Does to every line of the data cache what writing the line's set and way to this register does. Only a Cortex-M7 has
+ * any of these registers. */
+static void each_line(volatile uint32_t *operation) {
     SCB_CSSELR = 0; /* level 1, data */
     cortexm_barrier();
     uint32_t geometry = SCB_CCSIDR;
@@ -56,10 +52,20 @@ static void caches_on(void) {
     uint32_t way_shift = (uint32_t)__builtin_clz(last_way | 1u);
     for (uint32_t set = 0; set <= last_set; set++) {
         for (uint32_t way = 0; way <= last_way; way++) {
-            SCB_DCISW = way << way_shift | set << line_log2;
+            *operation = way << way_shift | set << line_log2;
         }
     }
     cortexm_barrier();
+}
+
+/* From an unknown state. */
+static void caches_on(void) {
+    if (SCB_CLIDR == 0u) {
+        return;
+    }
+    SCB_ICIALLU = 0;
+    cortexm_barrier();
+    each_line(&SCB_DCISW);
     SCB_CCR |= SCB_CCR_IC | SCB_CCR_DC;
     cortexm_barrier();
 }
@@ -78,7 +84,7 @@ SHOAL_LINK uint64_t hal_cycles(void) {
     return counts ? cycles_extend(&cycles, DWT_CYCCNT) : 0;
 }
 
-uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, bool (*empty)(void)) {
+uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, const hal_ring rings[SHOAL_UARTS]) {
     uint32_t per_microsecond = core_hz / 1000000u;
     uint32_t longest = SYST_RVR_MAX / per_microsecond;
     uint32_t slice = microseconds < longest ? microseconds : longest;
@@ -88,7 +94,7 @@ uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, bool (*empty)(voi
     /* A masked interrupt still ends WFI, so that a byte cannot slip in between the check and the sleep. */
     __asm volatile("cpsid i" ::: "memory");
     uint32_t slept = 0;
-    if (empty()) {
+    if (rings_empty(rings)) {
         uint32_t ticks = slice * per_microsecond;
         SYST_RVR = ticks;
         SYST_CVR = 0;
@@ -109,6 +115,9 @@ uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, bool (*empty)(voi
 
 _Noreturn void hal_reset(void) {
     __asm volatile("cpsid i\n dsb" ::: "memory");
+    if ((SCB_CCR & SCB_CCR_DC) != 0u) {
+        each_line(&SCB_DCCSW); /* what .noinit keeps may be nowhere but in the cache */
+    }
     SCB_AIRCR = SCB_AIRCR_SYSRESET;
     for (;;) {
         cortexm_barrier();

@@ -3,6 +3,7 @@
 #define SHOAL_CORTEXM_H
 
 #include "../hal.h"
+#include "../ring.h"
 
 #define REG32(address) (*(volatile uint32_t *)(address))
 
@@ -62,6 +63,7 @@
 #define SCB_DEMCR_TRCENA    (1u << 24)
 #define SCB_ICIALLU         REG32(0xE000EF50u)
 #define SCB_DCISW           REG32(0xE000EF60u)
+#define SCB_DCCSW           REG32(0xE000EF6Cu)
 
 /* A reserved address that no bus of these chips answers at. */
 #define CORTEXM_NOWHERE 0xE0200000u
@@ -75,8 +77,8 @@ void cortexm_interrupt(void);
  * does as much. */
 void cortexm_init(void);
 
-/* hal_idle for a family whose rings `empty` asks about. SysTick runs at core_hz. */
-uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, bool (*empty)(void));
+/* hal_idle, for these rings. SysTick runs at core_hz. */
+uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, const hal_ring rings[SHOAL_UARTS]);
 
 static inline void cortexm_barrier(void) {
     __asm volatile("dsb\n isb" ::: "memory");

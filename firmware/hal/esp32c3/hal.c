@@ -17,6 +17,7 @@
 #define UART_SENDING         0x3FFu
 #define UART_FSM_SENDING     (0xFu << 4)
 #define UART_CLK_CONF_XTAL   (3u << 20 | 1u << 22 | 1u << 24 | 1u << 25) /* source, and its gates for both ways */
+#define UART_ID_HIGH_SPEED   (1u << 30) /* takes settings over at once, which only works on the bus's clock */
 #define UART_ID_UPDATE       (1u << 31)
 #define UART_FIFO_BYTES      128u
 #define GPIO_BASE            0x60004000u
@@ -188,7 +189,7 @@ static void port_start(const serial_port *port) {
     uint32_t sixteenths = (16u * (SHOAL_XTAL_HZ / 100u) + port->baud / 200u) / (port->baud / 100u);
     UART_CLK_CONF(port->base) = UART_CLK_CONF_XTAL;
     UART_CLKDIV(port->base) = sixteenths / 16u | sixteenths % 16u << 20;
-    UART_ID(port->base) |= UART_ID_UPDATE;
+    UART_ID(port->base) = (UART_ID(port->base) & ~UART_ID_HIGH_SPEED) | UART_ID_UPDATE;
     pin_output(port->tx, port->signal);
     GPIO_IN_SEL(port->signal) = port->rx | GPIO_IN_SEL_MATRIX;
     IO_MUX(port->rx) = IO_MUX_GPIO | IO_MUX_INPUT | IO_MUX_PULL_UP;
@@ -220,13 +221,10 @@ SHOAL_LINK static void drain(unsigned port) {
     }
 }
 
-SHOAL_LINK static bool drain_all(void) {
-    bool any = false;
+SHOAL_LINK static void drain_all(void) {
     for (unsigned port = 0; port < SHOAL_UARTS; port++) {
         drain(port);
-        any = any || !ring_empty(&rings[port]);
     }
-    return any;
 }
 
 SHOAL_LINK int hal_uart_get(unsigned port) {
@@ -260,7 +258,7 @@ SHOAL_LINK void hal_uart_flush(unsigned port) {
 uint32_t hal_idle(uint32_t microseconds) {
     uint32_t start = timer();
     uint32_t passed = 0;
-    while (passed < microseconds && !drain_all()) {
+    for (drain_all(); passed < microseconds && rings_empty(rings); drain_all()) {
         passed = (timer() - start) / SYSTIMER_PER_US;
     }
     if (microseconds == HAL_FOREVER) {
@@ -280,7 +278,7 @@ SHOAL_LINK uint64_t hal_cycles(void) {
 
 SHOAL_LINK void hal_tick(void) {
     watchdog_feed();
-    (void)drain_all();
+    drain_all();
     (void)hal_cycles();
 }
 

@@ -1,7 +1,6 @@
 /* hal.h on MPS2: its serial ports are the CMSDK's, its clock is fixed, and it has neither cycle counter nor pins. */
 #include "family.h"
 #include "../cortexm/cortexm.h"
-#include "../ring.h"
 
 #define UART_DATA(port)     REG32(base_of(port) + 0x00u)
 #define UART_STATE(port)    REG32(base_of(port) + 0x04u)
@@ -91,17 +90,8 @@ SHOAL_LINK void hal_uart_flush(unsigned port) {
     }
 }
 
-static bool rings_empty(void) {
-    for (unsigned port = 0; port < SHOAL_UARTS; port++) {
-        if (!ring_empty(&rings[port])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 uint32_t hal_idle(uint32_t microseconds) {
-    return cortexm_idle(microseconds, SHOAL_CLOCK_HZ, rings_empty);
+    return cortexm_idle(microseconds, SHOAL_CLOCK_HZ, rings);
 }
 
 SHOAL_LINK void hal_tick(void) {

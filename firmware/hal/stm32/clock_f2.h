@@ -3,6 +3,7 @@
 #ifndef SHOAL_STM32_CLOCK_F2_H
 #define SHOAL_STM32_CLOCK_F2_H
 
+#include "ports_f2.h"
 #include "stm32.h"
 
 #define RCC_BASE    0x40023800u
@@ -22,11 +23,6 @@
 #define GPIO_BASE   0x40020000u
 #define GPIO_ENABLE RCC_AHB1ENR
 
-#define RCC_CR_HSEON       (1u << 16)
-#define RCC_CR_HSERDY      (1u << 17)
-#define RCC_CR_HSEBYP      (1u << 18)
-#define RCC_CR_PLLON       (1u << 24)
-#define RCC_CR_PLLRDY      (1u << 25)
 #define RCC_PLLCFGR_N(n)   ((n) << 6)
 #define RCC_PLLCFGR_P2     (0u << 16)
 #define RCC_PLLCFGR_HSE    (1u << 22)
@@ -49,19 +45,6 @@
 #define PLL_INPUT_HZ       1000000u
 #define USB_HZ             48000000u
 
-#define FAMILY_USART1                                                                                                  \
-    { 0x40011000u, RCC_APB2, 4, 37, STM32_APB2 }
-#define FAMILY_USART2                                                                                                  \
-    { 0x40004400u, RCC_APB1, 17, 38, STM32_APB1 }
-#define FAMILY_USART3                                                                                                  \
-    { 0x40004800u, RCC_APB1, 18, 39, STM32_APB1 }
-#define FAMILY_USART4                                                                                                  \
-    { 0x40004C00u, RCC_APB1, 19, 52, STM32_APB1 }
-#define FAMILY_USART5                                                                                                  \
-    { 0x40005000u, RCC_APB1, 20, 53, STM32_APB1 }
-#define FAMILY_USART6                                                                                                  \
-    { 0x40011400u, RCC_APB2, 5, 71, STM32_APB2 }
-
 static inline bool clock_overdrive(void) {
     PWR_CR |= PWR_CR_ODEN;
     if (!stm32_ready(&PWR_CSR, PWR_CSR_ODRDY, PWR_CSR_ODRDY)) {
@@ -78,14 +61,9 @@ static inline uint32_t family_start(void) {
     RCC_APB1ENR |= RCC_APB1ENR_PWREN;
     (void)RCC_APB1ENR;
     PWR_CR |= PWR_CR_VOS_SCALE1;
-    RCC_CR |= RCC_CR_HSEON | (SHOAL_HSE_BYPASS ? RCC_CR_HSEBYP : 0u);
-    bool crystal = stm32_ready(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY);
+    bool crystal = stm32_crystal_start(&RCC_CR);
     RCC_PLLCFGR = common | (crystal ? SHOAL_HSE_HZ / PLL_INPUT_HZ | RCC_PLLCFGR_HSE : HSI_HZ / PLL_INPUT_HZ);
-    RCC_CR |= RCC_CR_PLLON;
-    if (SHOAL_CLOCK_HZ > OVERDRIVE_ABOVE_HZ && !clock_overdrive()) {
-        return HSI_HZ;
-    }
-    if (!stm32_ready(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) {
+    if (!stm32_pll_start(&RCC_CR) || (SHOAL_CLOCK_HZ > OVERDRIVE_ABOVE_HZ && !clock_overdrive())) {
         return HSI_HZ;
     }
     FLASH_ACR = SHOAL_FLASH_WAIT_STATES | FLASH_ACR_CACHES;

@@ -1,6 +1,5 @@
 /* hal.h on every STM32, over what family.h says. */
 #include "family.h"
-#include "../ring.h"
 
 #if defined(SHOAL_WATCHDOG_MS)
 #define IWDG_KR           REG32(IWDG_BASE + 0x00u)
@@ -143,17 +142,8 @@ SHOAL_LINK void hal_uart_flush(unsigned port) {
     (void)await_status(port, USART_SR_TC);
 }
 
-static bool rings_empty(void) {
-    for (unsigned port = 0; port < SHOAL_UARTS; port++) {
-        if (!ring_empty(&rings[port])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 uint32_t hal_idle(uint32_t microseconds) {
-    return cortexm_idle(microseconds, core_hz, rings_empty);
+    return cortexm_idle(microseconds, core_hz, rings);
 }
 
 SHOAL_LINK void hal_tick(void) {

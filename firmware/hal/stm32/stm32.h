@@ -10,6 +10,18 @@
 
 #include "../cortexm/cortexm.h"
 
+/* Bits of RCC_CR, the same in every family. */
+#define RCC_CR_HSEON  (1u << 16)
+#define RCC_CR_HSERDY (1u << 17)
+#define RCC_CR_HSEBYP (1u << 18)
+#define RCC_CR_PLLON  (1u << 24)
+#define RCC_CR_PLLRDY (1u << 25)
+
+/* Of the crystal; 0 where the board has none. */
+#if !defined(SHOAL_HSE_HZ)
+#define SHOAL_HSE_HZ 0
+#endif
+
 /* 1 where the oscillator pin gets a clock from outside, as on the Nucleos, and not a crystal. */
 #if !defined(SHOAL_HSE_BYPASS)
 #define SHOAL_HSE_BYPASS 0
@@ -42,6 +54,20 @@ static inline bool stm32_ready(volatile const uint32_t *reg, uint32_t mask, uint
         }
     }
     return false;
+}
+
+/* Starts the crystal, or takes the clock from outside; false where there is none. */
+static inline bool stm32_crystal_start(volatile uint32_t *rcc_cr) {
+    if (SHOAL_HSE_HZ == 0) {
+        return false;
+    }
+    *rcc_cr |= RCC_CR_HSEON | (SHOAL_HSE_BYPASS ? RCC_CR_HSEBYP : 0u);
+    return stm32_ready(rcc_cr, RCC_CR_HSERDY, RCC_CR_HSERDY);
+}
+
+static inline bool stm32_pll_start(volatile uint32_t *rcc_cr) {
+    *rcc_cr |= RCC_CR_PLLON;
+    return stm32_ready(rcc_cr, RCC_CR_PLLRDY, RCC_CR_PLLRDY);
 }
 
 /* Replaces the masked bits. */

@@ -15,11 +15,6 @@
 #define IWDG_BASE         0x40003000u
 #define LSI_HZ            40000u
 
-#define RCC_CR_HSEON        (1u << 16)
-#define RCC_CR_HSERDY       (1u << 17)
-#define RCC_CR_HSEBYP       (1u << 18)
-#define RCC_CR_PLLON        (1u << 24)
-#define RCC_CR_PLLRDY       (1u << 25)
 #define RCC_CFGR_SW         (3u << 0)
 #define RCC_CFGR_SW_PLL     (2u << 0)
 #define RCC_CFGR_SWS        (3u << 2)
@@ -30,6 +25,7 @@
 #define RCC_APB2ENR_IOPAEN  (1u << 2)
 #define FLASH_ACR_PREFETCH  (1u << 4)
 #define HSI_HZ              8000000u
+#define HSE_PLL_MULTIPLIER  (SHOAL_HSE_HZ > 0 ? (uint32_t)(SHOAL_CLOCK_HZ / SHOAL_HSE_HZ) : 2u)
 #define HSI_PLL_MULTIPLIER  16u /* of half the oscillator: 64 MHz */
 
 #define FAMILY_USART1                                                                                                  \
@@ -43,13 +39,11 @@
 #include "gpio_f1.h"
 
 static inline uint32_t family_start(void) {
-    RCC_CR |= RCC_CR_HSEON | (SHOAL_HSE_BYPASS ? RCC_CR_HSEBYP : 0u);
-    bool crystal = stm32_ready(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY);
+    bool crystal = stm32_crystal_start(&RCC_CR);
     FLASH_ACR = SHOAL_FLASH_WAIT_STATES | FLASH_ACR_PREFETCH;
-    RCC_CFGR = RCC_CFGR_PPRE1_DIV2 | (crystal ? RCC_CFGR_PLLSRC_HSE | RCC_CFGR_PLLMUL(SHOAL_CLOCK_HZ / SHOAL_HSE_HZ)
+    RCC_CFGR = RCC_CFGR_PPRE1_DIV2 | (crystal ? RCC_CFGR_PLLSRC_HSE | RCC_CFGR_PLLMUL(HSE_PLL_MULTIPLIER)
                                               : RCC_CFGR_PLLMUL(HSI_PLL_MULTIPLIER));
-    RCC_CR |= RCC_CR_PLLON;
-    if (!stm32_ready(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) {
+    if (!stm32_pll_start(&RCC_CR)) {
         return HSI_HZ;
     }
     stm32_set(&RCC_CFGR, RCC_CFGR_SW, RCC_CFGR_SW_PLL);

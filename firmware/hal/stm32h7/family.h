@@ -28,11 +28,6 @@
 #define IWDG_BASE         0x58004800u
 #define LSI_HZ            32000u
 
-#define RCC_CR_HSEON          (1u << 16)
-#define RCC_CR_HSERDY         (1u << 17)
-#define RCC_CR_HSEBYP         (1u << 18)
-#define RCC_CR_PLL1ON         (1u << 24)
-#define RCC_CR_PLL1RDY        (1u << 25)
 #define RCC_CFGR_SW           (7u << 0)
 #define RCC_CFGR_SW_PLL1      (3u << 0)
 #define RCC_CFGR_SWS          (7u << 3)
@@ -59,23 +54,15 @@
 #define PWR_CR3_SCUEN         (1u << 2)
 #define PWR_D3CR_VOSRDY       (1u << 13)
 #define PWR_D3CR_VOS_SCALE1   (3u << 14)
+#define DBGMCU_IDCODE         REG32(0x5C001000u)
+#define DBGMCU_REVISION_V     0x20000000u
+#define AXI_TARG7_FN_MOD      REG32(0x51008108u)
+#define AXI_FN_MOD_READ_ONE   (1u << 0)
 #define HSI_HZ                64000000u
 #define PLL_INPUT_HZ          2000000u
 
-#define FAMILY_USART1                                                                                                  \
-    { 0x40011000u, RCC_APB2, 4, 37, STM32_APB2 }
-#define FAMILY_USART2                                                                                                  \
-    { 0x40004400u, RCC_APB1, 17, 38, STM32_APB1 }
-#define FAMILY_USART3                                                                                                  \
-    { 0x40004800u, RCC_APB1, 18, 39, STM32_APB1 }
-#define FAMILY_USART4                                                                                                  \
-    { 0x40004C00u, RCC_APB1, 19, 52, STM32_APB1 }
-#define FAMILY_USART5                                                                                                  \
-    { 0x40005000u, RCC_APB1, 20, 53, STM32_APB1 }
-#define FAMILY_USART6                                                                                                  \
-    { 0x40011400u, RCC_APB2, 5, 71, STM32_APB2 }
-
 #include "../stm32/gpio_f2.h"
+#include "../stm32/ports_f2.h"
 #include "../stm32/usart_l4.h"
 
 /* The voltage scale can be changed only after the supply, here the internal regulator, was written once. */
@@ -90,18 +77,19 @@ static inline bool power_start(void) {
 
 static inline uint32_t family_start(void) {
     RCC_AHB2ENR |= RCC_AHB2ENR_SRAMS;
+    if (DBGMCU_IDCODE < DBGMCU_REVISION_V) {
+        AXI_TARG7_FN_MOD = AXI_FN_MOD_READ_ONE; /* erratum: two reads at once from the AXI SRAM may return wrong data */
+    }
     if (!power_start()) {
         return HSI_HZ;
     }
-    RCC_CR |= RCC_CR_HSEON | (SHOAL_HSE_BYPASS ? RCC_CR_HSEBYP : 0u);
-    bool crystal = stm32_ready(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY);
+    bool crystal = stm32_crystal_start(&RCC_CR);
     RCC_PLLCKSELR = RCC_PLLCKSELR_OFF | (crystal ? RCC_PLLCKSELR_HSE | RCC_PLLCKSELR_M1(SHOAL_HSE_HZ / PLL_INPUT_HZ)
                                                  : RCC_PLLCKSELR_HSI | RCC_PLLCKSELR_M1(HSI_HZ / PLL_INPUT_HZ));
     RCC_PLLCFGR = RCC_PLLCFGR_1RGE_2MHZ | RCC_PLLCFGR_1PEN;
     RCC_PLL1DIVR = RCC_PLL1DIVR_N(2u * SHOAL_CLOCK_HZ / PLL_INPUT_HZ) | RCC_PLL1DIVR_P(2u) | RCC_PLL1DIVR_Q(2u) |
                    RCC_PLL1DIVR_R(2u);
-    RCC_CR |= RCC_CR_PLL1ON;
-    if (!stm32_ready(&RCC_CR, RCC_CR_PLL1RDY, RCC_CR_PLL1RDY)) {
+    if (!stm32_pll_start(&RCC_CR)) {
         return HSI_HZ;
     }
     FLASH_ACR = SHOAL_FLASH_WAIT_STATES | FLASH_ACR_HIGHFREQ2;

@@ -26,8 +26,6 @@
 
 #define RCC_CR_HSION        (1u << 8)
 #define RCC_CR_HSIRDY       (1u << 10)
-#define RCC_CR_PLLON        (1u << 24)
-#define RCC_CR_PLLRDY       (1u << 25)
 #define RCC_CFGR_SW         (3u << 0)
 #define RCC_CFGR_SW_PLL     (3u << 0)
 #define RCC_CFGR_SWS        (3u << 2)
@@ -76,8 +74,7 @@ static inline uint32_t family_start(void) {
     }
     RCC_PLLCFGR = RCC_PLLCFGR_SRC_HSI | RCC_PLLCFGR_M(PLL_INPUT_DIVIDER) |
                   RCC_PLLCFGR_N(2u * SHOAL_CLOCK_HZ / PLL_INPUT_HZ) | RCC_PLLCFGR_R2 | RCC_PLLCFGR_REN;
-    RCC_CR |= RCC_CR_PLLON;
-    if (!stm32_ready(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) {
+    if (!stm32_pll_start(&RCC_CR)) {
         return MSI_HZ;
     }
     stm32_set(&FLASH_ACR, FLASH_ACR_LATENCY, SHOAL_FLASH_WAIT_STATES | FLASH_ACR_CACHES);

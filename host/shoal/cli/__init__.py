@@ -25,6 +25,9 @@ from shoal.errors import BadInput, ShoalError
 
 INTERRUPTED = 130
 
+# networks this small gain nothing from several cores and lose much where they are busy; NumPy looks once, on import
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 #: every command and what its line in `shoal --help` says, in the order of a user's road
 COMMANDS = {
     "doctor": "Say what is missing on this machine, and the command that mends it.",

@@ -15,6 +15,7 @@ import numpy as np
 import tflite
 
 from shoal.errors import BadInput, ShoalError, Unsupported
+from shoal.network import limits
 from shoal.network.graph import Graph
 from shoal.network.labels import printable, read_labels
 from shoal.network.unsupported import QUANTIZE, refuse_operators, refuse_unquantized
@@ -22,15 +23,6 @@ from shoal.network.verify import verify
 from shoal.operators import NAMES, kind
 from shoal.operators.base import Operator
 from shoal.tensors import ITEM_BYTES, Array, Quantization, Tensor
-
-_MIB = 1 << 20
-_MOST_FILE_BYTES = 64 * _MIB
-_MOST_TENSOR_BYTES = 64 * _MIB
-_MOST_PARTS = 10_000  # tensors, and operators
-_MOST_DIMENSIONS = 8
-_MOST_NAME = 1000
-#: what arithmetic on scales cannot carry to infinity; weights that training drove to nothing may be smaller
-_LEAST_SCALE, _MOST_SCALE = 2.0**-64, 2.0**64
 
 _AGAIN = "export or download it again"
 _DTYPES = {
@@ -96,9 +88,9 @@ def _load(path: Path) -> bytes:
     try:
         if not path.is_file():
             raise BadInput("no such file", where=str(path), advice="give the path of a .tflite file")
-        if path.stat().st_size > _MOST_FILE_BYTES:
+        if path.stat().st_size > limits.FILE_BYTES:
             raise BadInput(
-                f"more than {_MOST_FILE_BYTES // _MIB} MiB: no microcontroller holds that",
+                f"more than {limits.FILE_BYTES // limits.MIB} MiB: no microcontroller holds that",
                 where=str(path),
                 advice="take a smaller model",
             )
@@ -121,11 +113,14 @@ class _Reader:
         if self.model.SubgraphsLength() < 1:
             self.bad("no subgraph")
         subgraph = self.model.Subgraphs(0)
-        for what, count in (("tensors", subgraph.TensorsLength()), ("operators", subgraph.OperatorsLength())):
+        for what, count, most in (
+            ("tensors", subgraph.TensorsLength(), limits.TENSORS),
+            ("operators", subgraph.OperatorsLength(), limits.OPERATORS),
+        ):
             if count < 1:
                 self.bad(f"no {what}")
-            if count > _MOST_PARTS:
-                self.bad(f"{count} {what}: more than {_MOST_PARTS}")
+            if count > most:
+                raise Unsupported(f"{count:,} {what}", where=self.where, advice=f"take a model of at most {most:,}")
         names = self.operator_names(subgraph)
         self.refuse_unsupported(subgraph, names)
         if self.model.SubgraphsLength() > 1:
@@ -216,16 +211,20 @@ class _Reader:
             )
         if raw.VariantTensorsLength():
             raise Unsupported("variant tensors are not supported", where=where, advice="export it without them")
-        shape = tuple(raw.Shape(k) for k in range(min(raw.ShapeLength(), _MOST_DIMENSIONS + 1)))
-        if len(shape) > _MOST_DIMENSIONS:
-            self.bad(f"{raw.ShapeLength()} dimensions: more than {_MOST_DIMENSIONS}", at)
+        shape = tuple(raw.Shape(k) for k in range(min(raw.ShapeLength(), limits.DIMENSIONS + 1)))
+        if len(shape) > limits.DIMENSIONS:
+            self.bad(f"{raw.ShapeLength()} dimensions: more than {limits.DIMENSIONS}", at)
         if any(n < 1 for n in shape):
             self.bad(f"shape {list(shape)} has a dimension below 1", at)
-        if math.prod(shape) * ITEM_BYTES[dtype] > _MOST_TENSOR_BYTES:
-            self.bad(f"shape {list(shape)} of {dtype} is more than {_MOST_TENSOR_BYTES // _MIB} MiB", at)
         data = self.constant(raw.Buffer(), shape, dtype, at)
+        if data is None and math.prod(shape) * ITEM_BYTES[dtype] > limits.TENSOR_BYTES:
+            raise Unsupported(
+                f"shape {list(shape)} of {dtype} is more than {limits.TENSOR_BYTES // limits.MIB} MiB",
+                where=where,
+                advice="take a model with smaller inputs: no microcontroller holds that",
+            )
         quantization = self.quantization(raw.Quantization(), shape, dtype, at)
-        if quantization is not None and data is None and min(quantization.scale) < _LEAST_SCALE:
+        if quantization is not None and data is None and min(quantization.scale) < limits.LEAST_SCALE:
             self.bad(f"a scale of {min(quantization.scale)}: nothing is that small", at)
         return Tensor(index, name, shape, dtype, quantization, data)
 
@@ -264,8 +263,8 @@ class _Reader:
         if count > 1 and not (0 <= axis < len(shape) and shape[axis] == count):
             self.bad(f"{count} scales along dimension {axis} of shape {list(shape)}", at)
         scale, zero_point = raw.ScaleAsNumpy(), raw.ZeroPointAsNumpy()
-        if not ((scale > 0) & (scale < _MOST_SCALE)).all():
-            self.bad(f"a scale that is not above zero and below {_MOST_SCALE:g}", at)
+        if not ((scale > 0) & (scale < limits.MOST_SCALE)).all():
+            self.bad(f"a scale that is not above zero and below {limits.MOST_SCALE:g}", at)
         range_ = np.iinfo(dtype)
         if zero_point.min() < range_.min or zero_point.max() > range_.max:
             self.bad(f"a zero point outside of {dtype}", at)
@@ -341,6 +340,7 @@ class _Reader:
                 operator.index, operator.kind, operator.inputs, operator.outputs, attributes, operator.sources
             )
             file.check(complete, by_index)
+            limits.check_work(complete, by_index)
         except ShoalError as error:
             place = error.where or f"operator {operator.index} {operator.kind}"
             raise type(error)(error.what, where=f"{self.where}, {place}", advice=error.advice) from error
@@ -360,4 +360,4 @@ class _Reader:
 
 
 def _text(raw: bytes | None) -> str:
-    return printable((raw or b"")[:_MOST_NAME].decode("utf-8", "replace"))
+    return printable((raw or b"")[: limits.NAME].decode("utf-8", "replace"))

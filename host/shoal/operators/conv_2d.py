@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks
+from shoal.operators import channel_pairs, checks, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
+from shoal.operators.requantization import Requantization, Sums, blocks
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
 
@@ -50,7 +49,7 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     """Filters are [output channels, height, width, input channels / groups]."""
-    inputs, weights, bias, output = _tensors(operator, tensors)
+    inputs, weights, bias, output = weighted.operands(operator, tensors)
     for tensor in (inputs, weights, output):
         checks.check_rank(operator, tensor, 4)
     checks.check_int8(operator, inputs)
@@ -70,24 +69,14 @@ def check(operator: Operator, tensors: Tensors) -> None:
 
 
 def macs(operator: Operator, tensors: Tensors) -> int:
-    _, weights, _, output = _tensors(operator, tensors)
+    _, weights, _, output = weighted.operands(operator, tensors)
     return output.elements * math.prod(weights.shape[1:])
-
-
-def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    total = _sums(operator, tensors, inputs[0], weights.data)
-    if bias is not None and bias.data is not None:
-        total = total + bias.data.reshape(-1)
-    scale = multipliers(source, weights, output, weights.shape[0])
-    return [rescale(total, *scale, operator.attributes.activation, output)]
 
 
 def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -> Array:
     """Int64 sums of products in the output's shape, without bias: one matrix product per filter tap, in double, which
     holds every sum of int8 products."""
-    source, weights, _, output = _tensors(operator, tensors)
+    source, weights, _, output = weighted.operands(operator, tensors)
     window: Attributes = operator.attributes
     output_c, filter_h, filter_w, filter_c = weights.shape
     groups = source.shape[3] // filter_c
@@ -102,36 +91,13 @@ def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -
     return sums.transpose(1, 0, 2).reshape(output.shape).astype(np.int64)
 
 
-def bounds(
-    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
-) -> tuple[list[Array], list[Array]] | None:
-    """Each input at the end where its weight adds most, or least; rescaling is monotone."""
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    scale, shift = multipliers(source, weights, output, weights.shape[0])
-    known = sum_bounds(
-        lambda values, filters: _sums(operator, tensors, values, filters),
-        weights.data,
-        None if bias is None else bias.data,
-        low[0],
-        high[0],
-        shift,
-    )
-    if known is None:
-        return None
-    least, most = (
-        rescale(sums, scale, shift, operator.attributes.activation, output).reshape(output.shape) for sums in known
-    )
-    return [least], [most]
+reference = weighted.reference(_sums)
+bounds = weighted.bounds(_sums)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    output_c = weights.shape[0]
-    flat = weights.data.reshape(output_c, -1)
-    sums = bind(flat, None if bias is None else bias.data, source, *multipliers(source, weights, output, output_c))
-    sums, form = settle(sums, operator.attributes.activation, output)
+    source, weights, _, output = weighted.operands(operator, tensors)
+    sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(weights.shape[0], -1))
     found = _portable(operator, source, weights, output, sums, form)
     if features >= _DSP and channel_pairs.fit(sums, form, source.shape[3] // weights.shape[3]):
         return [*_dsp(operator, source, weights, output, sums, form), *found]
@@ -186,7 +152,7 @@ def _portable(
         ("general", int(form.general)),
         ("clamped", int(form.clamped)),
     )
-    packed = blocks(sums.weights, groups, BLOCK)
+    packed = blocks(sums.weights.astype(np.int8), groups, BLOCK)
     constants = (
         Constant("weights", packed.reshape(-1, BLOCK, packed.shape[1]).transpose(0, 2, 1).reshape(-1), 1),
         Constant("bias", blocks(sums.bias, groups, BLOCK)),
@@ -250,12 +216,3 @@ def is_pointwise(operator: Operator, weights: Tensor) -> bool:
 def _is_padded(operator: Operator) -> bool:
     window: Attributes = operator.attributes
     return max(window.pad_top, window.pad_bottom, window.pad_left, window.pad_right) > 0
-
-
-def _tensors(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
-    return (
-        checks.operand(operator, tensors, 0),
-        checks.operand(operator, tensors, 1),
-        checks.optional_operand(operator, tensors, 2),
-        checks.single_output(operator, tensors),
-    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import checks
+from shoal.operators import checks, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
+from shoal.operators.requantization import Requantization, Sums, blocks
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
 
@@ -54,7 +53,7 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     """Filters are [1, height, width, output channels]."""
-    inputs, weights, bias, output = _tensors(operator, tensors)
+    inputs, weights, bias, output = weighted.operands(operator, tensors)
     for tensor in (inputs, weights, output):
         checks.check_rank(operator, tensor, 4)
     checks.check_int8(operator, inputs)
@@ -76,23 +75,13 @@ def check(operator: Operator, tensors: Tensors) -> None:
 
 
 def macs(operator: Operator, tensors: Tensors) -> int:
-    _, weights, _, output = _tensors(operator, tensors)
+    _, weights, _, output = weighted.operands(operator, tensors)
     return output.elements * weights.shape[1] * weights.shape[2]
-
-
-def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    total = _sums(operator, tensors, inputs[0], weights.data)
-    if bias is not None and bias.data is not None:
-        total += bias.data.reshape(-1)
-    scale = multipliers(source, weights, output, weights.shape[3])
-    return [rescale(total, *scale, operator.attributes.activation, output)]
 
 
 def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -> Array:
     """Int64 sums of products in the output's shape, without bias: one product per filter tap."""
-    source, weights, _, output = _tensors(operator, tensors)
+    source, weights, _, output = weighted.operands(operator, tensors)
     window: Attributes = operator.attributes
     _, filter_h, filter_w, _ = weights.shape
     _, height, width, _ = output.shape
@@ -105,37 +94,15 @@ def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -
     return total
 
 
-def bounds(
-    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
-) -> tuple[list[Array], list[Array]] | None:
-    """Each input at the end where its weight adds most, or least; rescaling is monotone."""
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    scale, shift = multipliers(source, weights, output, weights.shape[3])
-    known = sum_bounds(
-        lambda values, filters: _sums(operator, tensors, values, filters),
-        weights.data,
-        None if bias is None else bias.data,
-        low[0],
-        high[0],
-        shift,
-    )
-    if known is None:
-        return None
-    least, most = (
-        rescale(sums, scale, shift, operator.attributes.activation, output).reshape(output.shape) for sums in known
-    )
-    return [least], [most]
+reference = weighted.reference(_sums)
+bounds = weighted.bounds(_sums)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
-    source, weights, bias, output = _tensors(operator, tensors)
+    source, weights, _, output = weighted.operands(operator, tensors)
     window: Attributes = operator.attributes
-    assert weights.data is not None
     output_c = weights.shape[3]
-    flat = weights.data.reshape(-1, output_c).T
-    sums = bind(flat, None if bias is None else bias.data, source, *multipliers(source, weights, output, output_c))
-    sums, form = settle(sums, window.activation, output)
+    sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(-1, output_c).T)
     found = _portable(window, source, weights, output, sums, form)
     nine = weights.shape[1:3] == (3, 3) and window.depth_multiplier == 1 and output_c % 4 == 0
     if features >= _DSP and nine and not form.general:
@@ -155,7 +122,7 @@ def _dsp(
         [sums.bias.reshape(-1, 4), sums.multipliers.astype(np.int32).reshape(-1, 4), shifts], axis=1
     )
     constants = (
-        Constant("weights", np.ascontiguousarray(sums.weights.reshape(-1, 4, 9).transpose(0, 2, 1)).reshape(-1)),
+        Constant("weights", sums.weights.astype(np.int8).reshape(-1, 4, 9).transpose(0, 2, 1).reshape(-1)),
         Constant("requantization", requantization.reshape(-1)),
         Constant("padding", np.full(output.shape[3], source.zero_point, np.int8)),
     )
@@ -180,11 +147,11 @@ def _portable(
 ) -> list[Call]:
     """Two pixels by four channels: see depthwise_conv_2d_s8.h for the order of the constants."""
     groups = 1 if window.depth_multiplier == 1 else source.shape[3]
-    packed = blocks(sums.weights, groups, BLOCK)
+    packed = blocks(sums.weights.astype(np.int8), groups, BLOCK)
     taps = packed.shape[1]
     geometry = _geometry(window, source, weights, output)
     constants = (
-        Constant("weights", np.ascontiguousarray(packed.reshape(-1, BLOCK, taps).transpose(0, 2, 1)).reshape(-1)),
+        Constant("weights", packed.reshape(-1, BLOCK, taps).transpose(0, 2, 1).reshape(-1), 1),
         Constant("bias", blocks(sums.bias, groups, BLOCK)),
         Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
         Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
@@ -235,13 +202,4 @@ def _geometry(window: Attributes, source: Tensor, weights: Tensor, output: Tenso
         ("dilation_w", window.dilation_w if filter_w > 1 else 1),
         ("pad_top", window.pad_top),
         ("pad_left", window.pad_left),
-    )
-
-
-def _tensors(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
-    return (
-        checks.operand(operator, tensors, 0),
-        checks.operand(operator, tensors, 1),
-        checks.optional_operand(operator, tensors, 2),
-        checks.single_output(operator, tensors),
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators import channel_pairs, checks
+from shoal.operators import channel_pairs, checks, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums, bind, blocks, multipliers, rescale, settle, sum_bounds
+from shoal.operators.requantization import Requantization, Sums, blocks
 from shoal.tensors import Array, Tensor
 
 NAME = "fully_connected"
@@ -54,7 +53,7 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     """Weights are [outputs, inputs]; all dimensions of the input but the weights' are batches."""
-    inputs, weights, bias, output = _tensors(operator, tensors)
+    inputs, weights, bias, output = weighted.operands(operator, tensors)
     checks.check_int8(operator, inputs)
     checks.check_int8(operator, output)
     checks.check_rank(operator, weights, 2)
@@ -78,69 +77,32 @@ def check(operator: Operator, tensors: Tensors) -> None:
 
 
 def macs(operator: Operator, tensors: Tensors) -> int:
-    _, weights, _, output = _tensors(operator, tensors)
+    _, weights, _, output = weighted.operands(operator, tensors)
     return output.elements * weights.shape[1]
-
-
-def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    total = _sums(operator, tensors, inputs[0], _centred(weights))
-    if bias is not None and bias.data is not None:
-        total = total + bias.data.reshape(-1)
-    scale = multipliers(source, weights, output, weights.shape[0])
-    return [rescale(total, *scale, operator.attributes.activation, output).reshape(output.shape)]
-
-
-def _centred(weights: Tensor) -> Array:
-    """The weights less their zero point, int16."""
-    assert weights.data is not None
-    centred: Array = weights.data.astype(np.int16) - np.int16(weights.zero_point)
-    return centred
 
 
 def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -> Array:
     """Int64 sums of products [rows, outputs], without bias: a matrix product in double, which holds every sum."""
-    source = _tensors(operator, tensors)[0]
+    source = weighted.operands(operator, tensors)[0]
     rows = values.reshape(-1, filters.shape[1]).astype(np.float64) - source.zero_point
     return (rows @ filters.astype(np.float64).T).astype(np.int64)
 
 
-def bounds(
-    operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
-) -> tuple[list[Array], list[Array]] | None:
-    """Each input at the end where its weight adds most, or least; rescaling is monotone."""
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    scale, shift = multipliers(source, weights, output, weights.shape[0])
-    known = sum_bounds(
-        lambda values, filters: _sums(operator, tensors, values, filters),
-        _centred(weights),
-        None if bias is None else bias.data,
-        low[0],
-        high[0],
-        shift,
-    )
-    if known is None:
-        return None
-    least, most = (
-        rescale(sums, scale, shift, operator.attributes.activation, output).reshape(output.shape) for sums in known
-    )
-    return [least], [most]
+reference = weighted.reference(_sums)
+bounds = weighted.bounds(_sums)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
-    source, weights, bias, output = _tensors(operator, tensors)
-    assert weights.data is not None
-    symmetric = weights.data.astype(np.int16) - weights.zero_point
-    sums = bind(
-        symmetric,
-        None if bias is None else bias.data,
-        source,
-        *multipliers(source, weights, output, weights.shape[0]),
-    )
-    sums, form = settle(sums, operator.attributes.activation, output)
-    found = _portable(source, weights, output, sums, form)
+    source, weights, _, output = weighted.operands(operator, tensors)
+    sums, form = weighted.settled(operator, tensors, weighted.centred(weights))
+    return row_calls(source, output, sums, form, weights.zero_point, features)
+
+
+def row_calls(
+    source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int, features: frozenset[str]
+) -> list[Call]:
+    """The kernels that multiply rows of inputs by a matrix, whatever operator asks for it."""
+    found = _portable(source, output, sums, form, weights_zero_point)
     if features >= _DSP and channel_pairs.fit(sums, form, 1):
         return [*_dsp(source, output, sums, form), *found]
     return found
@@ -183,9 +145,10 @@ def _dsp(source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> li
     ]
 
 
-def _portable(source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization) -> list[Call]:
-    outputs, products = weights.shape
-    packed = blocks(sums.weights + weights.zero_point, 1, BLOCK).astype(np.int8)
+def _portable(source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int) -> list[Call]:
+    """Four channels at a time: see fully_connected_s8.h for the order of the constants."""
+    outputs, products = sums.weights.shape
+    packed = blocks(sums.weights + weights_zero_point, 1, BLOCK).astype(np.int8)
     constants = (
         Constant("weights", packed.reshape(-1, BLOCK, products).transpose(0, 2, 1).reshape(-1), 1),
         Constant("bias", blocks(sums.bias, 1, BLOCK)),
@@ -201,12 +164,12 @@ def _portable(source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form:
                 ("batches", output.elements // outputs),
                 ("input_c", products),
                 ("output_c", outputs),
-                ("asymmetric", int(weights.zero_point != 0)),
+                ("asymmetric", int(weights_zero_point != 0)),
                 ("general", int(form.general)),
                 ("clamped", int(form.clamped)),
             ),
             parameters=(
-                ("weights_zero_point", weights.zero_point),
+                ("weights_zero_point", weights_zero_point),
                 ("offset", form.offset),
                 ("low", form.low),
                 ("high", form.high),
@@ -223,12 +186,3 @@ def _portable(source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form:
 def _overlap(batches: int, products: int, outputs: int) -> int:
     """In-place distance in bytes: a row is read until its last output is stored."""
     return -outputs + min(0, (batches - 1) * (products - outputs))
-
-
-def _tensors(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
-    return (
-        checks.operand(operator, tensors, 0),
-        checks.operand(operator, tensors, 1),
-        checks.optional_operand(operator, tensors, 2),
-        checks.single_output(operator, tensors),
-    )

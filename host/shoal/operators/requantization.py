@@ -135,12 +135,12 @@ def _short(sums: Sums, zero_point: int) -> Array:
 
 
 def _is_constant(sums: Sums, activation: str, output: Tensor) -> Array:
-    """Channels whose result is one value for all sums from low to high, none of which wraps."""
-    left = np.maximum(sums.shifts, 0)
-    reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
+    """Channels whose result is one value for all sums from low to high: there is one sum, or none of them wraps."""
+    limit = np.int64(1 << 31) >> np.maximum(sums.shifts, 0)
     first = rescale(sums.low, sums.multipliers, sums.shifts, activation, output)
     last = rescale(sums.high, sums.multipliers, sums.shifts, activation, output)
-    return np.asarray((reach < (1 << 31) >> left) & (first == last))
+    unwrapped = (sums.low >= -limit) & (sums.high < limit)
+    return np.asarray((sums.low == sums.high) | (unwrapped & (first == last)))
 
 
 def blocks(channels: Array, groups: int, block: int) -> Array:

@@ -57,7 +57,9 @@ _EFUSE_REVISION, _CPU_PER, _SYSCLK = 0x8850, 0xC0008, 0xC0058
 _SYSTIMER_OP, _SYSTIMER_VALUE = 0x23004, 0x23040
 
 # causes of a trap, by the privileged specification
-_FETCH_FAULT, _ILLEGAL, _LOAD_FAULT, _STORE_FAULT = 1, 2, 5, 7
+_FETCH_FAULT, _ILLEGAL, _BREAKPOINT, _LOAD_FAULT, _STORE_FAULT = 1, 2, 3, 5, 7
+_USER_CALL, _MACHINE_CALL = 8, 11  # Unicorn says the first, whatever the mode: here it is always the second
+_EBREAK, _SHORT_EBREAK = bytes.fromhex("73001000"), bytes.fromhex("0290")
 #: performance event, mode and counter; dedicated pins
 _MPCCR = 0x7E2
 _VENDOR_CSRS = (0x7E0, 0x7E1, _MPCCR, *range(0x800, 0x806))
@@ -408,7 +410,7 @@ class Chip:
         pc = engine.reg_read(self._core.UC_RISCV_REG_PC) - 4
         if cause == _ILLEGAL and self._vendor_csr(int.from_bytes(engine.mem_read(pc, 4), "little")):
             return
-        self._trap = (cause, pc)
+        self._trap = (_MACHINE_CALL if cause == _USER_CALL else cause, pc)
         self.counter.deadline(0)
 
     def _vendor_csr(self, word: int) -> bool:
@@ -461,6 +463,11 @@ class Chip:
         base, displacement = address_operands(word)
         return int(self._engine.reg_read(self._core.UC_RISCV_REG_X0 + base) + displacement) & 0xFFFFFFFF
 
+    def _at_breakpoint(self) -> bool:
+        """EBREAK, long or short, is an error to Unicorn, not a trap."""
+        code = bytes(self._engine.mem_read(self._pc, 4))
+        return code == _EBREAK or code[:2] == _SHORT_EBREAK
+
     def _chunk(self) -> None:
         """Runs until a device, a trap or the end of the chunk wants attention."""
         self.counter.deadline(self.counter.executed + _CHUNK)
@@ -468,9 +475,9 @@ class Chip:
             self._engine.emu_start(self._pc, _NOWHERE)
         except self._uc.UcError as error:
             self._pc = self._engine.reg_read(self._core.UC_RISCV_REG_PC)
-            if self._access is None:
+            if self._access is None and not self._at_breakpoint():
                 raise NodeError(f"Unicorn stops at {self._pc:#x}: {error}") from error
-            (cause, address), self._access = self._access, None
+            (cause, address), self._access = self._access or (_BREAKPOINT, self._pc), None
             self._enter(cause, self._pc, address)
             return
         self._pc = self._engine.reg_read(self._core.UC_RISCV_REG_PC)
