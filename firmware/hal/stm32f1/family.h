@@ -38,16 +38,17 @@
 #include "../stm32/usart_f1.h"
 #include "gpio_f1.h"
 
+static inline bool clock_switch(void) {
+    stm32_set(&RCC_CFGR, RCC_CFGR_SW, RCC_CFGR_SW_PLL);
+    return stm32_ready(&RCC_CFGR, RCC_CFGR_SWS, RCC_CFGR_SWS_PLL);
+}
+
 static inline uint32_t family_start(void) {
     bool crystal = stm32_crystal_start(&RCC_CR);
     FLASH_ACR = SHOAL_FLASH_WAIT_STATES | FLASH_ACR_PREFETCH;
     RCC_CFGR = RCC_CFGR_PPRE1_DIV2 | (crystal ? RCC_CFGR_PLLSRC_HSE | RCC_CFGR_PLLMUL(HSE_PLL_MULTIPLIER)
                                               : RCC_CFGR_PLLMUL(HSI_PLL_MULTIPLIER));
-    if (!stm32_pll_start(&RCC_CR)) {
-        return HSI_HZ;
-    }
-    stm32_set(&RCC_CFGR, RCC_CFGR_SW, RCC_CFGR_SW_PLL);
-    if (!stm32_ready(&RCC_CFGR, RCC_CFGR_SWS, RCC_CFGR_SWS_PLL)) {
+    if (!stm32_pll_start(&RCC_CR) || !clock_switch()) {
         RCC_CFGR = 0;
         return HSI_HZ;
     }

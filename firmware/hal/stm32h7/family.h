@@ -99,8 +99,7 @@ static inline uint32_t family_start(void) {
     RCC_D3CFGR = RCC_D3CFGR_PPRE_DIV2;
     stm32_set(&RCC_CFGR, RCC_CFGR_SW, RCC_CFGR_SW_PLL1);
     if (!stm32_ready(&RCC_CFGR, RCC_CFGR_SWS, RCC_CFGR_SWS_PLL1)) {
-        RCC_D1CFGR = 0;
-        RCC_D2CFGR = 0;
+        RCC_D1CFGR = RCC_D2CFGR = RCC_D3CFGR = 0;
         return HSI_HZ;
     }
     return SHOAL_CLOCK_HZ;
