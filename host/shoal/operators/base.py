@@ -48,13 +48,14 @@ class Kernel:
 
     The body is `SHOAL_INLINE void <function>(uint8_t *arena, const <function>_args *args, const <function>_shape
     *shape)`. `literal`: the model's C instantiates it once per distinct signature with the shape as literals; else one
-    shared instance reads its shape from its args record.
+    shared instance reads its shape from its args record. `common_bytes`: code that all instances share, once.
     """
 
     stem: str
     function: str
     needs: frozenset[str] = frozenset()
     literal: bool = True
+    common_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from shoal.errors import BadInput
 from shoal.operators import channel_pairs, checks, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.fully_connected import row_calls
 from shoal.operators.requantization import Requantization, Sums, blocks
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
@@ -21,12 +22,11 @@ NAME = "conv_2d"
 #: output channels of a block of weights in conv_2d_s8.h
 BLOCK = 4
 
-_KERNELS = (Kernel("conv_2d_s8", "conv_2d_s8"), Kernel("conv_2d_s8", "conv_2d_s8", literal=False))
+_LITERAL = Kernel("conv_2d_s8", "conv_2d_s8")
+_SHARED = Kernel("conv_2d_s8", "conv_2d_s8", literal=False)
 _DSP = frozenset({"dsp"})
-_DSP_KERNELS = (
-    Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP),
-    Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False),
-)
+_DSP_LITERAL = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, common_bytes=286)
+_DSP_SHARED = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False, common_bytes=286)
 
 
 @dataclass(frozen=True)
@@ -96,121 +96,140 @@ bounds = weighted.bounds(_sums)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    """A filter that covers its whole input is a matrix, and runs as one."""
     source, weights, _, output = weighted.operands(operator, tensors)
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(weights.shape[0], -1))
-    found = _portable(operator, source, weights, output, sums, form)
-    if features >= _DSP and channel_pairs.fit(sums, form, source.shape[3] // weights.shape[3]):
-        return [*_dsp(operator, source, weights, output, sums, form), *found]
-    return found
+    geometry = _geometry(operator, source, weights, output)
+    if weights.shape[1:] == source.shape[1:] and output.shape[1:3] == (1, 1) and not _is_padded(operator):
+        return row_calls(source, output, sums, form, 0, features)
+    found = [_portable(kernel, geometry, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
+    if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
+        found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+    return sorted(found, key=lambda call: call.instructions)
 
 
 def _dsp(
-    operator: Operator, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
-) -> list[Call]:
+    kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> Call:
     """Two pixels by two channels: see conv_2d_s8_dsp.h for the order of the constants."""
-    geometry = _geometry(operator, source, weights, output)
-    output_c, filter_h, filter_w, filter_c = weights.shape
-    groups = source.shape[3] // filter_c
-    merged = groups == 1 and dict(geometry)["dilation_w"] == 1
-    runs = filter_h if merged else filter_h * filter_w
-    by_run = sums.weights.reshape(output_c, runs, -1)
-    filled = np.pad(by_run, ((0, 0), (0, 0), (0, -by_run.shape[2] % 4))).reshape(output_c, -1)
+    groups, filter_h, filter_w = geometry["groups"], geometry["filter_h"], geometry["filter_w"]
+    runs = filter_h if groups == 1 and geometry["dilation_w"] == 1 else filter_h * filter_w
+    by_run = sums.weights.reshape(len(sums.weights), runs, -1)
+    filled = np.pad(by_run, ((0, 0), (0, 0), (0, -by_run.shape[2] % 4))).reshape(len(by_run), -1)
+    quads = filled.shape[1] // 4
     filled = np.pad(filled, ((0, 0), (0, -filled.shape[1] % 8)))
     packed = channel_pairs.halfwords(blocks(filled, groups, 2))
-    constants = (
-        Constant("weights", packed.reshape(-1).view(np.int8)),
-        Constant("requantization", channel_pairs.pair_records(sums, form, groups).reshape(-1)),
+    records = channel_pairs.pair_records(sums, form, groups)
+    rows = geometry["batches"] * geometry["output_h"]
+    tiles = rows * -(-geometry["output_w"] // 2)
+    pixels = rows * geometry["output_w"] * groups
+    if kernel.literal:
+        instructions = tiles * len(records) * (13 * filled.shape[1] // 4 + 39)
+        instructions += pixels * (21 * runs + 11 * quads // 2) + 80 * rows
+        code = 250 if geometry["filter_h"] * geometry["filter_w"] == 1 else 700
+    else:
+        instructions = tiles * (len(records) * (13 * filled.shape[1] // 4 + 43) + 82 * groups)
+        instructions += pixels * (72 * runs + 7 * quads + 66)
+        code = 2860
+    return Call(
+        kernel,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*geometry.items(), ("clamped", int(form.clamped))),
+        parameters=_parameters(source, form),
+        constants=(
+            Constant("weights", packed.reshape(-1).view(np.int8)),
+            Constant("requantization", records.reshape(-1)),
+        ),
+        scratch_bytes=4 * filled.shape[1],
+        in_place=(overlap(geometry, 2, packed=groups == 1),),
+        instructions=instructions,
+        code_bytes=code,
     )
-    return [
-        Call(
-            kernel,
-            inputs=(source.index,),
-            outputs=(output.index,),
-            shape=(*geometry, ("clamped", int(form.clamped))),
-            parameters=(
-                ("input_zero_point", source.zero_point),
-                ("offset", form.offset),
-                ("low", form.low),
-                ("high", form.high),
-            ),
-            constants=constants,
-            scratch_bytes=4 * filled.shape[1],
-            in_place=(overlap(dict(geometry), 2, packed=groups == 1),),
-            instructions=output.elements * math.prod(weights.shape[1:]),
-            code_bytes=1000,
-        )
-        for kernel in _DSP_KERNELS
-    ]
 
 
 def _portable(
-    operator: Operator, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
-) -> list[Call]:
-    groups = source.shape[3] // weights.shape[3]
-    shape = (
-        *_geometry(operator, source, weights, output),
-        ("general", int(form.general)),
-        ("clamped", int(form.clamped)),
-    )
+    kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> Call:
+    """Two pixels, or one at the edges, by four channels: see conv_2d_s8.h for the order of the constants."""
+    groups, filter_h = geometry["groups"], geometry["filter_h"]
     packed = blocks(sums.weights.astype(np.int8), groups, BLOCK)
-    constants = (
-        Constant("weights", packed.reshape(-1, BLOCK, packed.shape[1]).transpose(0, 2, 1).reshape(-1), 1),
-        Constant("bias", blocks(sums.bias, groups, BLOCK)),
-        Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
-        Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
+    count, products = len(packed) // BLOCK, packed.shape[1]
+    rows = geometry["batches"] * geometry["output_h"]
+    pairs, singles = (rows * n for n in _tiles(geometry))
+    if kernel.literal:
+        instructions = pairs * count * (18 * products + 44 * filter_h + 118)
+        instructions += singles * count * (11 * products + 7 * filter_h + 275)
+        code = 650 if geometry["filter_h"] * geometry["filter_w"] == 1 else 1500
+    else:
+        instructions = pairs * (count * (18 * products + 50 * filter_h + 301) + 69)
+        instructions += singles * count * (13 * products + 61 * filter_h + 242)
+        code = 3230
+    return Call(
+        kernel,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*geometry.items(), ("general", int(form.general)), ("clamped", int(form.clamped))),
+        parameters=_parameters(source, form),
+        constants=(
+            Constant("weights", packed.reshape(-1, BLOCK, products).transpose(0, 2, 1).reshape(-1), 1),
+            Constant("bias", blocks(sums.bias, groups, BLOCK)),
+            Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
+            Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
+        ),
+        in_place=(overlap(geometry, 2, packed=False),),
+        instructions=instructions,
+        code_bytes=code,
     )
-    return [
-        Call(
-            kernel,
-            inputs=(source.index,),
-            outputs=(output.index,),
-            shape=shape,
-            parameters=(
-                ("input_zero_point", source.zero_point),
-                ("offset", form.offset),
-                ("low", form.low),
-                ("high", form.high),
-            ),
-            constants=constants,
-            in_place=(overlap(dict(shape), 2, packed=False),),
-            instructions=2 * output.elements * math.prod(weights.shape[1:]),
-            code_bytes=1000,
-        )
-        for kernel in _KERNELS
-    ]
 
 
-def _geometry(operator: Operator, source: Tensor, weights: Tensor, output: Tensor) -> tuple[tuple[str, int], ...]:
+def _parameters(source: Tensor, form: Requantization) -> tuple[tuple[str, int], ...]:
+    return (
+        ("input_zero_point", source.zero_point),
+        ("offset", form.offset),
+        ("low", form.low),
+        ("high", form.high),
+    )
+
+
+def _tiles(geometry: dict[str, int]) -> tuple[int, int]:
+    """(pairs, single pixels) of an output row, as conv_2d_s8.h walks it."""
+    stride, width = geometry["stride_w"], geometry["input_w"]
+    reach = stride + (geometry["filter_w"] - 1) * geometry["dilation_w"]
+    pairs = singles = 0
+    while (x := 2 * pairs + singles) < geometry["output_w"]:
+        column = x * stride - geometry["pad_left"]
+        paired = x + 1 < geometry["output_w"] and column >= 0 and column + reach < width
+        pairs, singles = (pairs + 1, singles) if paired else (pairs, singles + 1)
+    return pairs, singles
+
+
+def _geometry(operator: Operator, source: Tensor, weights: Tensor, output: Tensor) -> dict[str, int]:
     """The shape members that describe the loops. Pixels of a 1×1 convolution without stride are one long row."""
     window: Attributes = operator.attributes
     batches, input_h, input_w, input_c = source.shape
     _, output_h, output_w, output_c = output.shape
     _, filter_h, filter_w, filter_c = weights.shape
-    if is_pointwise(operator, weights):
+    if (filter_h, filter_w, window.stride_h, window.stride_w) == (1, 1, 1, 1) and not _is_padded(operator):
         batches, input_h, output_h, input_w, output_w = 1, 1, 1, source.elements // input_c, output.elements // output_c
-    return (
-        ("batches", batches),
-        ("input_h", input_h),
-        ("input_w", input_w),
-        ("input_c", input_c),
-        ("output_h", output_h),
-        ("output_w", output_w),
-        ("output_c", output_c),
-        ("filter_h", filter_h),
-        ("filter_w", filter_w),
-        ("groups", input_c // filter_c),
-        ("stride_h", window.stride_h),
-        ("stride_w", window.stride_w),
-        ("dilation_h", window.dilation_h if filter_h > 1 else 1),
-        ("dilation_w", window.dilation_w if filter_w > 1 else 1),
-        ("pad_top", window.pad_top),
-        ("pad_left", window.pad_left),
-    )
-
-
-def is_pointwise(operator: Operator, weights: Tensor) -> bool:
-    window: Attributes = operator.attributes
-    return weights.shape[1:3] == (1, 1) and (window.stride_h, window.stride_w) == (1, 1) and not _is_padded(operator)
+    return {
+        "batches": batches,
+        "input_h": input_h,
+        "input_w": input_w,
+        "input_c": input_c,
+        "output_h": output_h,
+        "output_w": output_w,
+        "output_c": output_c,
+        "filter_h": filter_h,
+        "filter_w": filter_w,
+        "groups": input_c // filter_c,
+        "stride_h": window.stride_h,
+        "stride_w": window.stride_w,
+        "dilation_h": window.dilation_h if filter_h > 1 else 1,
+        "dilation_w": window.dilation_w if filter_w > 1 else 1,
+        "pad_top": window.pad_top,
+        "pad_left": window.pad_left,
+    }
 
 
 def _is_padded(operator: Operator) -> bool:

@@ -20,15 +20,12 @@ NAME = "depthwise_conv_2d"
 #: output channels of a block of weights in depthwise_conv_2d_s8.h
 BLOCK = 4
 
-_KERNELS = (
-    Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8"),
-    Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False),
-)
+_LITERAL = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8")
+_SHARED = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False)
 _DSP = frozenset({"dsp"})
-_DSP_KERNELS = (
-    Kernel("depthwise_conv_2d_s8_dsp_3x3", "depthwise_conv_2d_s8_dsp_3x3", _DSP),
-    Kernel("depthwise_conv_2d_s8_dsp_3x3", "depthwise_conv_2d_s8_dsp_3x3", _DSP, literal=False),
-)
+_NINE = "depthwise_conv_2d_s8_dsp_3x3"
+_DSP_LITERAL = Kernel(_NINE, _NINE, _DSP, common_bytes=1014)
+_DSP_SHARED = Kernel(_NINE, _NINE, _DSP, literal=False, common_bytes=1014)
 
 
 @dataclass(frozen=True)
@@ -103,73 +100,88 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     window: Attributes = operator.attributes
     output_c = weights.shape[3]
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(-1, output_c).T)
-    found = _portable(window, source, weights, output, sums, form)
+    geometry = _geometry(window, source, weights, output)
+    found = [_portable(kernel, geometry, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
     nine = weights.shape[1:3] == (3, 3) and window.depth_multiplier == 1 and output_c % 4 == 0
     if features >= _DSP and nine and not form.general:
-        return [*_dsp(window, source, weights, output, sums, form), *found]
-    return found
+        found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+    return sorted(found, key=lambda call: call.instructions)
 
 
 def _dsp(
-    window: Attributes, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
-) -> list[Call]:
+    kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> Call:
     """Two pixels by four channels: see depthwise_conv_2d_s8_dsp_3x3.h for the order of the constants."""
-    geometry = dict(_geometry(window, source, weights, output)) | {"channels": output.shape[3]}
+    channels = output.shape[3]
     names = ("batches", "input_h", "input_w", "output_h", "output_w", "channels", "stride_h", "stride_w")
-    shape = tuple((name, geometry[name]) for name in (*names, "dilation_h", "dilation_w", "pad_top", "pad_left"))
+    known = geometry | {"channels": channels}
     shifts = np.ascontiguousarray(form.shifts).view(np.int32).reshape(-1, 1)
     requantization = np.concatenate(
         [sums.bias.reshape(-1, 4), sums.multipliers.astype(np.int32).reshape(-1, 4), shifts], axis=1
     )
-    constants = (
-        Constant("weights", sums.weights.astype(np.int8).reshape(-1, 4, 9).transpose(0, 2, 1).reshape(-1)),
-        Constant("requantization", requantization.reshape(-1)),
-        Constant("padding", np.full(output.shape[3], source.zero_point, np.int8)),
+    tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // 2)
+    return Call(
+        kernel,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(
+            *((name, known[name]) for name in (*names, "dilation_h", "dilation_w", "pad_top", "pad_left")),
+            ("clamped", int(form.clamped)),
+        ),
+        parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+        constants=(
+            Constant("weights", sums.weights.astype(np.int8).reshape(-1, 4, 9).transpose(0, 2, 1).reshape(-1)),
+            Constant("requantization", requantization.reshape(-1)),
+            Constant("padding", np.full(channels, source.zero_point, np.int8)),
+        ),
+        in_place=(overlap(known | {"output_c": channels}, 2, packed=False),),
+        instructions=tiles * (252 * channels // 4 + (138 if kernel.literal else 249)),
+        code_bytes=650 if kernel.literal else 1320,
     )
-    return [
-        Call(
-            kernel,
-            inputs=(source.index,),
-            outputs=(output.index,),
-            shape=(*shape, ("clamped", int(form.clamped))),
-            parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
-            constants=constants,
-            in_place=(overlap(geometry | {"output_c": output.shape[3]}, 2, packed=False),),
-            instructions=36 * output.elements,
-            code_bytes=1000,
-        )
-        for kernel in _DSP_KERNELS
-    ]
 
 
 def _portable(
-    window: Attributes, source: Tensor, weights: Tensor, output: Tensor, sums: Sums, form: Requantization
-) -> list[Call]:
-    """Two pixels by four channels: see depthwise_conv_2d_s8.h for the order of the constants."""
-    groups = 1 if window.depth_multiplier == 1 else source.shape[3]
+    kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
+) -> Call:
+    """Four channels of one pixel: see depthwise_conv_2d_s8.h for the order of the constants."""
+    groups = 1 if geometry["multiplier"] == 1 else geometry["input_c"]
     packed = blocks(sums.weights.astype(np.int8), groups, BLOCK)
-    taps = packed.shape[1]
-    geometry = _geometry(window, source, weights, output)
-    constants = (
-        Constant("weights", packed.reshape(-1, BLOCK, taps).transpose(0, 2, 1).reshape(-1), 1),
-        Constant("bias", blocks(sums.bias, groups, BLOCK)),
-        Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
-        Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
+    count, taps, lines = len(packed) // BLOCK, packed.shape[1], geometry["filter_h"]
+    within, edge = _pixels(geometry)
+    if kernel.literal:
+        instructions = within * count * (12 * taps + 77) + edge * count * (8 * taps + 24 * lines + 106)
+        instructions += within * count * 10 * lines if geometry["filter_w"] > 1 else 0
+        code = 1250
+    else:
+        instructions = within * (count * (26 * taps + 29 * lines + 108) + 148)
+        instructions += edge * (count * (21 * taps + 13 * lines + 220) + 148)
+        code = 2400
+    return Call(
+        kernel,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*geometry.items(), ("general", int(form.general)), ("clamped", int(form.clamped))),
+        parameters=_parameters(source, form),
+        constants=(
+            Constant("weights", packed.reshape(-1, BLOCK, taps).transpose(0, 2, 1).reshape(-1), 1),
+            Constant("bias", blocks(sums.bias, groups, BLOCK)),
+            Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
+            Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
+        ),
+        in_place=(overlap(geometry | {"output_c": output.shape[3]}, 1, packed=False),),
+        instructions=instructions,
+        code_bytes=code,
     )
-    return [
-        Call(
-            kernel,
-            inputs=(source.index,),
-            outputs=(output.index,),
-            shape=(*geometry, ("general", int(form.general)), ("clamped", int(form.clamped))),
-            parameters=_parameters(source, form),
-            constants=constants,
-            in_place=(overlap(dict(geometry) | {"output_c": output.shape[3]}, 2, packed=False),),
-            instructions=6 * output.elements * taps,
-            code_bytes=1000,
-        )
-        for kernel in _KERNELS
-    ]
+
+
+def _pixels(geometry: dict[str, int]) -> tuple[int, int]:
+    """Output pixels whose window lies within the input, and those at its edge."""
+    inside = geometry["batches"]
+    for axis, before in (("h", "pad_top"), ("w", "pad_left")):
+        start = np.arange(geometry[f"output_{axis}"]) * geometry[f"stride_{axis}"] - geometry[before]
+        last = start + (geometry[f"filter_{axis}"] - 1) * geometry[f"dilation_{axis}"]
+        inside *= int(np.count_nonzero((start >= 0) & (last < geometry[f"input_{axis}"])))
+    return inside, geometry["batches"] * geometry["output_h"] * geometry["output_w"] - inside
 
 
 def _parameters(source: Tensor, form: Requantization) -> tuple[tuple[str, int], ...]:
@@ -181,25 +193,25 @@ def _parameters(source: Tensor, form: Requantization) -> tuple[tuple[str, int], 
     )
 
 
-def _geometry(window: Attributes, source: Tensor, weights: Tensor, output: Tensor) -> tuple[tuple[str, int], ...]:
+def _geometry(window: Attributes, source: Tensor, weights: Tensor, output: Tensor) -> dict[str, int]:
     """The shape members that describe the loops."""
     batches, input_h, input_w, input_c = source.shape
     _, output_h, output_w, _ = output.shape
     _, filter_h, filter_w, _ = weights.shape
-    return (
-        ("batches", batches),
-        ("input_h", input_h),
-        ("input_w", input_w),
-        ("input_c", input_c),
-        ("output_h", output_h),
-        ("output_w", output_w),
-        ("multiplier", window.depth_multiplier),
-        ("filter_h", filter_h),
-        ("filter_w", filter_w),
-        ("stride_h", window.stride_h),
-        ("stride_w", window.stride_w),
-        ("dilation_h", window.dilation_h if filter_h > 1 else 1),
-        ("dilation_w", window.dilation_w if filter_w > 1 else 1),
-        ("pad_top", window.pad_top),
-        ("pad_left", window.pad_left),
-    )
+    return {
+        "batches": batches,
+        "input_h": input_h,
+        "input_w": input_w,
+        "input_c": input_c,
+        "output_h": output_h,
+        "output_w": output_w,
+        "multiplier": window.depth_multiplier,
+        "filter_h": filter_h,
+        "filter_w": filter_w,
+        "stride_h": window.stride_h,
+        "stride_w": window.stride_w,
+        "dilation_h": window.dilation_h if filter_h > 1 else 1,
+        "dilation_w": window.dilation_w if filter_w > 1 else 1,
+        "pad_top": window.pad_top,
+        "pad_left": window.pad_left,
+    }

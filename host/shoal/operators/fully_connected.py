@@ -19,15 +19,11 @@ NAME = "fully_connected"
 #: outputs of a block of weights in fully_connected_s8.h
 BLOCK = 4
 
-_KERNELS = (
-    Kernel("fully_connected_s8", "fully_connected_s8"),
-    Kernel("fully_connected_s8", "fully_connected_s8", literal=False),
-)
+_LITERAL = Kernel("fully_connected_s8", "fully_connected_s8")
+_SHARED = Kernel("fully_connected_s8", "fully_connected_s8", literal=False)
 _DSP = frozenset({"dsp"})
-_DSP_KERNELS = (
-    Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP),
-    Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False),
-)
+_DSP_LITERAL = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, common_bytes=338)
+_DSP_SHARED = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False, common_bytes=338)
 
 
 @dataclass(frozen=True)
@@ -102,85 +98,81 @@ def row_calls(
     source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int, features: frozenset[str]
 ) -> list[Call]:
     """The kernels that multiply rows of inputs by a matrix, whatever operator asks for it."""
-    found = _portable(source, output, sums, form, weights_zero_point)
+    found = [_portable(k, source, output, sums, form, weights_zero_point) for k in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, 1):
-        return [*_dsp(source, output, sums, form), *found]
-    return found
+        found += [_dsp(k, source, output, sums, form) for k in (_DSP_LITERAL, _DSP_SHARED)]
+    return sorted(found, key=lambda call: call.instructions)
 
 
-def _dsp(source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> list[Call]:
+def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
     """Four channels at a time: see fully_connected_s8_dsp.h for the order of the constants."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
     filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -products % 8)))
-    packed = channel_pairs.halfwords(filled).reshape(len(filled) // 4, 2, -1, 2, 2).transpose(0, 2, 3, 1, 4)
-    records = blocks(channel_pairs.pair_records(sums, form, 1), 1, 2).reshape(-1, 2, 5)
+    count, rounds = len(filled) // 4, filled.shape[1] // 8
+    packed = channel_pairs.halfwords(filled).reshape(count, 2, -1, 2, 2).transpose(0, 2, 3, 1, 4)
+    records = blocks(channel_pairs.pair_records(sums, form, 1), 1, 2).reshape(count, 2, 5)
     shifts = records[:, 0, 4:] + (records[:, 1, 4:] << 16)
     requantization = np.concatenate(
-        [records[:, :, :2].reshape(-1, 4), records[:, :, 2:4].reshape(-1, 4), shifts], axis=1
+        [records[:, :, :2].reshape(count, 4), records[:, :, 2:4].reshape(count, 4), shifts], axis=1
     )
-    constants = (
-        Constant("weights", np.ascontiguousarray(packed).reshape(-1).view(np.int8)),
-        Constant("requantization", requantization.reshape(-1)),
+    return Call(
+        kernel,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(
+            ("batches", batches),
+            ("input_c", products),
+            ("output_c", outputs),
+            ("clamped", int(form.clamped)),
+        ),
+        parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+        constants=(
+            Constant("weights", np.ascontiguousarray(packed).reshape(-1).view(np.int8)),
+            Constant("requantization", requantization.reshape(-1)),
+        ),
+        scratch_bytes=filled.shape[1] if products % 8 else 0,
+        in_place=(_overlap(batches, products, outputs),),
+        instructions=batches * (count * (34 * rounds + 48) + (40 if kernel.literal else 101)),
+        code_bytes=48 if kernel.literal else 268,
     )
-    return [
-        Call(
-            kernel,
-            inputs=(source.index,),
-            outputs=(output.index,),
-            shape=(
-                ("batches", batches),
-                ("input_c", products),
-                ("output_c", outputs),
-                ("clamped", int(form.clamped)),
-            ),
-            parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
-            constants=constants,
-            scratch_bytes=filled.shape[1] if products % 8 else 0,
-            in_place=(_overlap(batches, products, outputs),),
-            instructions=output.elements * products,
-            code_bytes=400,
-        )
-        for kernel in _DSP_KERNELS
-    ]
 
 
-def _portable(source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int) -> list[Call]:
+def _portable(
+    kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int
+) -> Call:
     """Four channels at a time: see fully_connected_s8.h for the order of the constants."""
     outputs, products = sums.weights.shape
+    batches = output.elements // outputs
     packed = blocks(sums.weights + weights_zero_point, 1, BLOCK).astype(np.int8)
-    constants = (
-        Constant("weights", packed.reshape(-1, BLOCK, products).transpose(0, 2, 1).reshape(-1), 1),
-        Constant("bias", blocks(sums.bias, 1, BLOCK)),
-        Constant("multipliers", blocks(sums.multipliers.astype(np.int32), 1, BLOCK)),
-        Constant("shifts", blocks(form.shifts, 1, BLOCK), 1),
+    return Call(
+        kernel,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(
+            ("batches", batches),
+            ("input_c", products),
+            ("output_c", outputs),
+            ("asymmetric", int(weights_zero_point != 0)),
+            ("general", int(form.general)),
+            ("clamped", int(form.clamped)),
+        ),
+        parameters=(
+            ("weights_zero_point", weights_zero_point),
+            ("offset", form.offset),
+            ("low", form.low),
+            ("high", form.high),
+        ),
+        constants=(
+            Constant("weights", packed.reshape(-1, BLOCK, products).transpose(0, 2, 1).reshape(-1), 1),
+            Constant("bias", blocks(sums.bias, 1, BLOCK)),
+            Constant("multipliers", blocks(sums.multipliers.astype(np.int32), 1, BLOCK)),
+            Constant("shifts", blocks(form.shifts, 1, BLOCK), 1),
+        ),
+        in_place=(_overlap(batches, products, outputs),),
+        instructions=batches * (len(packed) // BLOCK) * (12 * products + (64 if kernel.literal else 131)),
+        code_bytes=350 if kernel.literal else 1036,
     )
-    return [
-        Call(
-            kernel,
-            inputs=(source.index,),
-            outputs=(output.index,),
-            shape=(
-                ("batches", output.elements // outputs),
-                ("input_c", products),
-                ("output_c", outputs),
-                ("asymmetric", int(weights_zero_point != 0)),
-                ("general", int(form.general)),
-                ("clamped", int(form.clamped)),
-            ),
-            parameters=(
-                ("weights_zero_point", weights_zero_point),
-                ("offset", form.offset),
-                ("low", form.low),
-                ("high", form.high),
-            ),
-            constants=constants,
-            in_place=(_overlap(output.elements // outputs, products, outputs),),
-            instructions=3 * output.elements * products,
-            code_bytes=400,
-        )
-        for kernel in _KERNELS
-    ]
 
 
 def _overlap(batches: int, products: int, outputs: int) -> int:

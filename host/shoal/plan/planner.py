@@ -181,5 +181,6 @@ def _check_budget(plan: Plan) -> None:
 
 
 def code_bytes(calls: Sequence[Call]) -> int:
-    """Predicted bytes of the kernels' code: each function once."""
-    return sum({instance(c): c.code_bytes for c in calls}.values())
+    """Predicted bytes of the kernels' code: each function once, and what the functions of a kernel share."""
+    common = {c.kernel.function: c.kernel.common_bytes for c in calls}
+    return sum({instance(c): c.code_bytes for c in calls}.values()) + sum(common.values())
