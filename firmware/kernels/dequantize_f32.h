@@ -28,7 +28,7 @@ SHOAL_INLINE void dequantize_f32(uint8_t *arena, const dequantize_f32_args *args
         /* uint8 value - 128 and int8 value have bytes that differ in their top bit alone. */
         const int32_t value = (int8_t)(input[i] ^ offset) + offset - zero_point;
         const float real = scale * (float)value;
-        memcpy(output + 4 * i, &real, sizeof real);
+        memcpy(SHOAL_ALIGNED(output + 4 * i), &real, sizeof real);
     }
 }
 

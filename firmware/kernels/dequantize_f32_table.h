@@ -22,7 +22,7 @@ SHOAL_INLINE void dequantize_f32_table(uint8_t *arena, const dequantize_f32_tabl
     const int32_t count = shape->count;
     SHOAL_UNROLL(4)
     for (int32_t i = 0; i < count; ++i) {
-        memcpy(output + 4 * i, &table[input[i]], sizeof(float));
+        memcpy(SHOAL_ALIGNED(output + 4 * i), &table[input[i]], sizeof(float));
     }
 }
 

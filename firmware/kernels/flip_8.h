@@ -17,13 +17,14 @@ typedef struct {
 SHOAL_INLINE void flip_8(uint8_t *arena, const flip_8_args *args, const flip_8_shape *shape) {
     const uint8_t *input = arena + args->input;
     uint8_t *output = arena + args->output;
-    const int32_t count = shape->count;
-    const int32_t words = count / 4;
-    for (int32_t i = 0; i < words; ++i) {
-        store_word(output + 4 * i, load_word(input + 4 * i) ^ UINT32_C(0x80808080));
+    int32_t left = shape->count;
+    for (; left >= 4; left -= 4) {
+        store_word(SHOAL_ALIGNED(output), load_word(SHOAL_ALIGNED(input)) ^ UINT32_C(0x80808080));
+        input += 4;
+        output += 4;
     }
-    for (int32_t i = 4 * words; i < count; ++i) {
-        output[i] = input[i] ^ 0x80;
+    for (; left > 0; --left) {
+        *output++ = *input++ ^ 0x80;
     }
 }
 

@@ -32,6 +32,13 @@ SHOAL_INLINE void store_word(void *address, uint32_t word) {
     memcpy(address, &word, sizeof word);
 }
 
+/* A pointer that the plan keeps at a multiple of four; compilers for cores that fault elsewhere do not assume so. */
+#if defined(__GNUC__)
+#define SHOAL_ALIGNED(pointer) __builtin_assume_aligned(pointer, 4)
+#else
+#define SHOAL_ALIGNED(pointer) (pointer)
+#endif
+
 /* Elements from first to last, the last not included. */
 typedef struct {
     int32_t first;

@@ -40,10 +40,10 @@ SHOAL_INLINE void max_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height
         for (int32_t y = 0; y < height; ++y) {
             const int8_t *input = rows[y] + column * pitch + c;
             for (int32_t x = 0; x < width; ++x) {
-                largest = max_pool_2d_s8_largest(load_word(input + x * pitch), largest);
+                largest = max_pool_2d_s8_largest(load_word(SHOAL_ALIGNED(input + x * pitch)), largest);
             }
         }
-        store_word(output + c, shape->is_clamped ? max_pool_2d_s8_least(largest, high) : largest);
+        store_word(SHOAL_ALIGNED(output + c), shape->is_clamped ? max_pool_2d_s8_least(largest, high) : largest);
     }
 #endif
     for (; c < pitch; ++c) {

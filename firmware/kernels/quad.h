@@ -19,7 +19,7 @@ SHOAL_INLINE void quad_sum(uint32_t *sums, const int8_t *input, int32_t count, i
         uint32_t odd = 0;
         SHOAL_UNROLL(4)
         for (int32_t i = 0; i < part; ++i) {
-            uint32_t word = load_word(input) ^ UINT32_C(0x80808080);
+            uint32_t word = load_word(SHOAL_ALIGNED(input)) ^ UINT32_C(0x80808080);
             even += word & UINT32_C(0x00FF00FF);
             odd += (word >> 8) & UINT32_C(0x00FF00FF);
             input += pitch;

@@ -26,7 +26,7 @@ SHOAL_INLINE void quantize_f32_s8(uint8_t *arena, const quantize_f32_s8_args *ar
     const int32_t zero_point = args->zero_point;
     for (int32_t i = 0; i < count; ++i) {
         float value;
-        memcpy(&value, input + 4 * i, sizeof value);
+        memcpy(&value, SHOAL_ALIGNED(input + 4 * i), sizeof value);
         /* Twice the quotient is exact and its whole part has the bit that rounds. */
         float doubled = value / scale * 2.0F;
         int32_t whole = 0;

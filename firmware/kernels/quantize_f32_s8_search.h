@@ -26,7 +26,7 @@ SHOAL_INLINE void quantize_f32_s8_search(uint8_t *arena, const quantize_f32_s8_s
     const int32_t zero_point = args->zero_point;
     const int32_t count = shape->count;
     for (int32_t i = 0; i < count; ++i) {
-        const uint32_t bits = load_word(input + 4 * i);
+        const uint32_t bits = load_word(SHOAL_ALIGNED(input + 4 * i));
         const int32_t value = (int32_t)((bits >> 31) != 0U ? bits ^ UINT32_C(0x7FFFFFFF) : bits);
         const int32_t *reached = thresholds;
         SHOAL_UNROLL(8)

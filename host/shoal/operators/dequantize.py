@@ -61,7 +61,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         parameters=(("scale", float(input_.scale)), ("zero_point", input_.zero_point)),
         align=4,
         in_place=in_place,
-        instructions=20 + (11 if fpu else 60) * input_.elements,
+        instructions=20 + (10 if fpu else 60) * input_.elements,
         code_bytes=76 if fpu else 700,
     )
     table = Call(

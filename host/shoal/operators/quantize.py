@@ -116,7 +116,7 @@ def _flip_call(input_: Tensor, output: Tensor) -> Call:
         align=4,
         in_place=(0,),
         instructions=20 + round(1.25 * input_.elements),
-        code_bytes=300,
+        code_bytes=104,
     )
 
 
@@ -153,7 +153,7 @@ def _float_calls(input_: Tensor, output: Tensor, features: frozenset[str]) -> li
         parameters=(("scale", float(output.scale)), ("zero_point", output.zero_point)),
         align=4,
         in_place=(0,),
-        instructions=20 + (24 if "fpu" in features else _SOFT_FLOAT) * input_.elements,
+        instructions=20 + (23 if "fpu" in features else _SOFT_FLOAT) * input_.elements,
         code_bytes=156 if "fpu" in features else 1100,
     )
     search = Call(
