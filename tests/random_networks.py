@@ -42,11 +42,16 @@ class RandomNetwork:
         choices[int(self.rng.integers(len(choices)))]()
 
     def weights(self, shape: tuple[int, ...], axis: int, input_scale: float) -> tuple[int, int]:
-        """Weights per channel along `axis`, and a bias."""
+        """Weights per channel along `axis`, and a bias; now and then most weights are zero and some biases saturate, so
+        that channels are dead."""
         channels = shape[axis]
         scale = np.float32(self.rng.uniform(0.005, 0.05, channels))
         values = self.rng.integers(-127, 128, shape).astype(np.int8)
         bias = self.rng.integers(-1000, 1000, channels).astype(np.int32)
+        if self.rng.random() < 0.4:
+            values[self.rng.random(shape) < 0.8] = 0
+            silent = self.rng.random(channels) < 0.5
+            bias[silent] = self.rng.choice([-(1 << 24), 0, 1 << 24], silent.sum())
         return (
             self.b.tensor(data=values, scale=scale, zero_point=[0] * channels, axis=axis),
             self.b.tensor(data=bias, scale=scale * np.float32(input_scale), zero_point=[0] * channels),

@@ -281,6 +281,8 @@ class _Slicer:
         graph, facts = self.graph, self.facts
         x, y = _index(o, 0), o.outputs[0]
         folded = ~self.keep[x] & facts.constant[x]
+        if o.kind != "fully_connected" and _pads(o):
+            folded &= facts.value[x] == graph.tensors[x].zero_point
         gone = ~self.exact[x] & ~folded
         constant = facts.constant[y] & (y not in graph.outputs)
         bias = _bias(graph, o)
