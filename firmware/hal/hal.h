@@ -5,6 +5,7 @@
  *   SHOAL_BOARD                  the board's id, a string
  *   SHOAL_CLOCK_HZ               the core clock that hal_init sets up
  *   SHOAL_<NAME>                 each entry of the file's `macros`, e.g. SHOAL_HSE_HZ (the crystal) or SHOAL_XTAL_HZ
+ *   SHOAL_FLASH_WAIT_STATES      of the flash at that clock
  *   SHOAL_STACK_BYTES            main's stack
  *   SHOAL_UARTS                  how many serial ports the file names: 1 or 2
  *   SHOAL_UART0_NUMBER           the vendor's number: 1 of "usart1", 0 of "uart0"

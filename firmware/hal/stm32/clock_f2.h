@@ -45,6 +45,9 @@
 #define PLL_INPUT_HZ       1000000u
 #define USB_HZ             48000000u
 
+_Static_assert(SHOAL_CLOCK_HZ % 500000 == 0 && SHOAL_HSE_HZ % 1000000 == 0,
+               "SHOAL_CLOCK_HZ: a multiple of 0.5 MHz; SHOAL_HSE_HZ: of 1 MHz");
+
 static inline bool clock_overdrive(void) {
     PWR_CR |= PWR_CR_ODEN;
     if (!stm32_ready(&PWR_CSR, PWR_CSR_ODRDY, PWR_CSR_ODRDY)) {

@@ -65,6 +65,8 @@
 #include "../stm32/ports_f2.h"
 #include "../stm32/usart_l4.h"
 
+_Static_assert(SHOAL_CLOCK_HZ <= 400000000, "SHOAL_CLOCK_HZ: at most 400 MHz at voltage scale 1");
+
 /* The voltage scale can be changed only after the supply, here the internal regulator, was written once. */
 static inline bool power_start(void) {
     stm32_set(&PWR_CR3, PWR_CR3_SCUEN | PWR_CR3_BYPASS | PWR_CR3_LDOEN, PWR_CR3_LDOEN);

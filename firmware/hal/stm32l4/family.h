@@ -63,6 +63,9 @@
 #include "../stm32/gpio_f2.h"
 #include "../stm32/usart_l4.h"
 
+_Static_assert(SHOAL_CLOCK_HZ <= 120000000 && SHOAL_CLOCK_HZ % 4000000 == 0,
+               "SHOAL_CLOCK_HZ: a multiple of 4 MHz, up to 120");
+
 static inline uint32_t family_start(void) {
     RCC_APB1ENR1 |= RCC_APB1ENR1_PWREN;
     (void)RCC_APB1ENR1;
