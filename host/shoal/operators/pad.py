@@ -35,7 +35,7 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Pad:
             advice="make them constants of the model",
         )
     rank = len(operand(operator, tensors, 0).shape)
-    if paddings.dtype not in ("int32", "int64") or paddings.shape != (rank, 2):
+    if paddings.dtype != "int32" or paddings.shape != (rank, 2):
         raise BadInput(
             f"paddings are {paddings.dtype} {list(paddings.shape)} where int32 {[rank, 2]} is due",
             where=where(operator, paddings),
