@@ -1,6 +1,6 @@
 """Measures what `shoal analyze` predicts from: code and stack of each kernel on each core, and what the harness takes.
 
-    python tests/bench/footprint.py MODEL.tflite [...]
+    python tests/bench/footprint.py MODEL.tflite [...]        (some minutes)
 
 compiles every model for every core and both preferences, builds the first one for each board that builds offline, runs
 it where there is an emulator, and writes host/shoal/plan/footprint.json. Run it when kernels, harness or compiler
@@ -47,21 +47,27 @@ void *memset(void *, int, size_t);
 """
 
 
+#: an assembly body saves up to ten registers, which -fstack-usage does not see
+ASSEMBLY_FRAME = 40
+
+
 @dataclass
 class Kernel:
-    """Bytes of code by pattern of shape; bytes and frames of the functions that all instances call."""
+    """Bytes of code and of stack by pattern of shape; bytes and frames of the functions that all instances call."""
 
     code: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    stack: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     helpers: dict[str, tuple[int, int]] = field(default_factory=dict)
-    frame: int = 0
 
     def figures(self) -> dict[str, Any]:
-        sizes = [size for found in self.code.values() for size in found]
+        frames = [frame or ASSEMBLY_FRAME for _, frame in self.helpers.values()]
         return {
             "code": {pattern: round(mean(found)) for pattern, found in sorted(self.code.items())},
-            "typical": round(mean(sizes)),
+            "typical_code": round(mean(n for found in self.code.values() for n in found)),
+            "stack": {pattern: max(found) for pattern, found in sorted(self.stack.items())},
+            "typical_stack": round(mean(n for found in self.stack.values() for n in found)),
             "shared": sum(size for size, _ in self.helpers.values()),
-            "stack": self.frame + max((frame for _, frame in self.helpers.values()), default=0),
+            "helper_stack": max(frames, default=0),
         }
 
 
@@ -102,7 +108,7 @@ def compiled(board: Board, made: Plan) -> Compiled:
 
 def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
     kernels: dict[str, Kernel] = defaultdict(Kernel)
-    overhead, frames = [], []
+    overhead = []
     for graph in graphs:
         for prefer in MODEL_FLAGS:
             made = plan(graph, board, Options(prefer=prefer))
@@ -113,19 +119,18 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
                 kernel = kernels[predict.key(function.kernel, function.literal, prefer)]
                 pattern = predict.pattern(function.shape) if function.literal else ""
                 kernel.code[pattern].append(left.pop(function.name))
-                kernel.frame = max(kernel.frame, found.stack.get(function.name, 0))
+                kernel.stack[pattern].append(found.stack.get(function.name, 0))
             for function in names["functions"]:
                 kernel = kernels[predict.key(function.kernel, function.literal, prefer)]
                 for helper in [h for h in left if re.match(rf"{function.kernel}(_|\b)", h)]:
                     kernel.helpers[helper] = left.pop(helper), found.stack.get(helper, 0)
             tables = sum(predict.table_bytes(s.call) for s in made.steps)
             overhead.append(sum(left.values()) + found.constants - tables)
-            frames.append(sum(found.stack.get(f"{names['name']}_{f}", 0) for f in ("run", "run_steps")))
     figures = {k: v.figures() for k, v in sorted(kernels.items())}
     return {
         "isa": board.core.isa,
         "overhead": round(median(overhead)),
-        "stack": max(f["stack"] for f in figures.values()),
+        "stack": max(f["typical_stack"] for f in figures.values()),
         "kernels": figures,
     }
 
@@ -136,8 +141,7 @@ def measure_harness(board: Board, graph: Graph, source: bytes, cores: dict[str, 
         folder = Path(name) / "built"
         project.write(made, source, folder)
         built = build(folder)
-        used = [predict.key(s.call.kernel.function, s.call.kernel.literal, "speed") for s in made.steps]
-        deepest = max(cores[board.core.name]["kernels"][k]["stack"] for k in used)
+        deepest = max(predict.frame_bytes(cores[board.core.name], s.call, "speed") for s in made.steps)
         ran = bench(folder, "host" if board.hal == "host" else "emulator", 1, False) if runs(board) else None
         return {
             "hal": board.hal,

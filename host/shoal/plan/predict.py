@@ -47,7 +47,7 @@ def predict(plan: Plan) -> Prediction:
     code = sum(_instance_bytes(kernels, c, plan.options.prefer) for c in instances)
     code += sum(kernels[k]["shared"] for k in used if k in kernels)
     code += sum(table_bytes(c) for c in calls) + core["overhead"]
-    deepest = max((kernels[k]["stack"] for k in used if k in kernels), default=core["stack"])
+    deepest = max(frame_bytes(core, c, plan.options.prefer) for c in instances)
     return Prediction(
         code_bytes=code,
         flash_bytes=harness["flash"] + code + plan.weights_bytes,
@@ -63,8 +63,9 @@ def key(function: str, literal: bool, prefer: str) -> str:
 
 
 def pattern(shape: Sequence[tuple[str, int]]) -> str:
-    """What of a shape decides how a compiler unrolls and drops loops: each member's being 0, 1 or more."""
-    return "".join("01n"[min(value, 2)] for _, value in shape)
+    """What of a shape decides how a compiler unrolls and drops loops: small members as they are, of larger ones whether
+    four divides them."""
+    return "".join(str(value) if value <= 8 else "y" if value % 4 == 0 else "n" for _, value in shape)
 
 
 def table_bytes(call: Call) -> int:
@@ -76,13 +77,26 @@ def table_bytes(call: Call) -> int:
     return _RECORD_BYTES + _MEMBER_BYTES * members
 
 
-def _instance_bytes(kernels: Mapping[str, Any], call: Call, prefer: str) -> int:
+def _figure(kernels: Mapping[str, Any], call: Call, prefer: str, name: str, default: int) -> int:
+    """`code` or `stack` of an instance like this one: of the same pattern, else typical of the kernel."""
     figures = kernels.get(key(call.kernel.function, call.kernel.literal, prefer))
     if figures is None:
-        return call.code_bytes
-    by_pattern: Mapping[str, int] = figures["code"]
-    known: int = by_pattern.get(pattern(call.shape) if call.kernel.literal else "", figures["typical"])
+        return default
+    by_pattern: Mapping[str, int] = figures[name]
+    known: int = by_pattern.get(pattern(call.shape) if call.kernel.literal else "", figures[f"typical_{name}"])
     return known
+
+
+def _instance_bytes(kernels: Mapping[str, Any], call: Call, prefer: str) -> int:
+    return _figure(kernels, call, prefer, "code", call.code_bytes)
+
+
+def frame_bytes(core: Mapping[str, Any], call: Call, prefer: str) -> int:
+    """Stack of a kernel's instance and of what it calls."""
+    helpers: int = (
+        core["kernels"].get(key(call.kernel.function, call.kernel.literal, prefer), {}).get("helper_stack", 0)
+    )
+    return helpers + _figure(core["kernels"], call, prefer, "stack", core["stack"])
 
 
 @cache
@@ -101,7 +115,7 @@ def _core(board: Board) -> Mapping[str, Any]:
 
 
 def _harness(board: Board) -> Mapping[str, int]:
-    measured: Mapping[str, Mapping[str, int]] = _measured()["harness"]
+    measured: Mapping[str, Mapping[str, Any]] = _measured()["harness"]
     if board.id in measured:
         return measured[board.id]
     alike = [h for h in measured.values() if h["hal"] == board.hal] or list(measured.values())
