@@ -30,7 +30,7 @@ from shoal.network.graph import Graph
 from shoal.network.read_tflite import read
 from shoal.network.simplify import simplify
 from shoal.plan import predict
-from shoal.plan.planner import plan
+from shoal.plan.planner import lay_out
 from shoal.plan.steps import Options, Plan
 from shoal.render import model as rendering
 from shoal.render import project
@@ -111,7 +111,7 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
     overhead = []
     for graph in graphs:
         for prefer in MODEL_FLAGS:
-            made = plan(graph, board, Options(prefer=prefer))
+            made = lay_out(graph, board, Options(prefer=prefer))
             names = rendering.context(made, "")
             found = compiled(board, made)
             left = dict(found.code)
@@ -136,7 +136,7 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
 
 
 def measure_harness(board: Board, graph: Graph, source: bytes, cores: dict[str, Any]) -> dict[str, Any]:
-    made = plan(graph, board, Options())
+    made = lay_out(graph, board, Options())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "built"
         project.write(made, source, folder)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from shoal.boards.board import Board
-from shoal.errors import DoesNotFit
 from shoal.network.graph import Graph
 from shoal.plan.steps import Options, Plan, Step
 
@@ -22,66 +21,42 @@ def read_model(model: Path) -> Graph:
 
 def predicted(graph: Graph, board: Board, options: Options, *, named: bool = True) -> dict[str, Any]:
     """One entry of `boards` in the document of `shoal analyze`. A budget or region that cannot be met is no error here:
-    `fits` is false, `shortfall` says why, and the figures are those of the plan without budgets."""
-    from shoal.plan.planner import plan
+    `fits` is false and `shortfall` says why."""
+    from shoal.plan.fit import reserved_ram, shortfall
+    from shoal.plan.planner import lay_out
     from shoal.plan.predict import predict
 
-    problem: DoesNotFit | None = None
-    try:
-        made = plan(graph, board, options)
-    except DoesNotFit as error:
-        problem = error
-        made = plan(graph, board, replace(options, ram_budget=None, flash_budget=None))
-    needs = predict(made)
+    plan = lay_out(graph, board, options)
+    needs = predict(plan)
+    problem = shortfall(plan, needs)
     ram, flash = board.region("ram"), board.region("flash")
-    entry = {
+    return {
         "board": board.id,
         "named": named,
         "source": "model",
+        "fits": problem is None,
+        "shortfall": None if problem is None else f"{problem.where} {problem.what}",
         "ram": {
             "region": ram.name,
             "region_bytes": ram.bytes,
-            "arena_bytes": made.arena_bytes,
-            "bound_bytes": made.bound,
+            "arena_bytes": plan.arena_bytes,
+            "bound_bytes": plan.bound,
             "static_bytes": needs.static_bytes,
             "stack_total_bytes": needs.stack_bytes,
-            "total_bytes": made.arena_bytes + needs.static_bytes + needs.stack_bytes,
-            "reserved_bytes": made.arena_bytes + needs.static_bytes + board.stack_bytes,
+            "total_bytes": needs.ram_bytes,
+            "reserved_bytes": reserved_ram(board, needs),
         },
         "flash": {
             "region": flash.name,
             "region_bytes": flash.bytes,
             "code_bytes": needs.code_bytes,
-            "weights_bytes": made.weights_bytes,
+            "weights_bytes": needs.weights_bytes,
             "total_bytes": needs.flash_bytes,
             "reserved_bytes": needs.flash_bytes,
         },
         "instructions": needs.instructions,
-        "steps": [_step(made, s) for s in made.steps],
+        "steps": [_step(plan, s) for s in plan.steps],
     }
-    entry["shortfall"] = str(problem) if problem else _short(made, entry)
-    entry["fits"] = entry["shortfall"] is None
-    return entry
-
-
-def _short(plan: Plan, entry: dict[str, Any]) -> str | None:
-    """The region that is too small, the step that fills it, and by how much."""
-    from shoal.plan.planner import widest
-
-    said = []
-    for kind in ("ram", "flash"):
-        needs = entry[kind]
-        missing = needs["reserved_bytes"] - needs["region_bytes"]
-        if missing > 0:
-            who = ""
-            if kind == "ram":
-                step = widest(plan)
-                who = f"step {step.index} {step.kind} needs {step.arena_bytes:,} B of arena; "
-            said.append(
-                f"{who}region {needs['region']} has {needs['region_bytes']:,} B,"
-                f" {needs['reserved_bytes']:,} B needed ({missing:,} B short)"
-            )
-    return "; ".join(said) or None
 
 
 def _step(plan: Plan, step: Step) -> dict[str, Any]:

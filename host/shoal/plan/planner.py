@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from shoal.boards.board import Board
-from shoal.errors import DoesNotFit, Unsupported
+from shoal.errors import Unsupported
 from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Call, Constant, Operator
 from shoal.plan import arena
-from shoal.plan.steps import Options, Placement, Plan, Step
+from shoal.plan.fit import shortfall
+from shoal.plan.predict import predict
+from shoal.plan.steps import Options, Placement, Plan, Step, instance
 
 #: tensors start at multiples of this, so that kernels may read words
 TENSOR_ALIGN = 4
@@ -20,7 +22,17 @@ TENSOR_ALIGN = 4
 def plan(graph: Graph, board: Board, options: Options) -> Plan:
     """Plans a simplified network for one board; deterministic and instant.
 
-    Raises Unsupported where an option asks for what no plan does, DoesNotFit where a budget cannot be met."""
+    Raises Unsupported where an option asks for what no plan does, DoesNotFit where a budget cannot be met or the board
+    is too small."""
+    made = lay_out(graph, board, options)
+    problem = shortfall(made, predict(made))
+    if problem is not None:
+        raise problem
+    return made
+
+
+def lay_out(graph: Graph, board: Board, options: Options) -> Plan:
+    """The plan, whether it fits or not. Raises Unsupported where an option asks for what no plan does."""
     if options.feed != "whole" or options.drain != "whole":
         raise Unsupported(
             "rows are not planned: every tensor is whole",
@@ -38,7 +50,7 @@ def plan(graph: Graph, board: Board, options: Options) -> Plan:
         for b in problem.buffers
         if b.key.startswith("t")
     )
-    result = Plan(
+    return Plan(
         graph=graph,
         board=board,
         options=options,
@@ -49,8 +61,6 @@ def plan(graph: Graph, board: Board, options: Options) -> Plan:
         bound=arena.bound(problem),
         weights_bytes=sum(c.bytes for c in unique_constants(calls)),
     )
-    _check_budget(result)
-    return result
 
 
 def unique_constants(calls: Sequence[Call]) -> list[Constant]:
@@ -86,11 +96,6 @@ def _choose(graph: Graph, board: Board, options: Options) -> list[Call]:
         paid.add(instance(best))
         chosen.append(best)
     return chosen
-
-
-def instance(call: Call) -> tuple[str, tuple[tuple[str, int], ...]]:
-    """What tells two generated functions apart: the kernel, and the shape where it is made of literals."""
-    return call.kernel.function, call.shape if call.kernel.literal else ()
 
 
 def _problem(graph: Graph, calls: Sequence[Call]) -> arena.Problem:
@@ -154,33 +159,3 @@ def _step(
         macs=kind(operator.kind).macs(operator, graph.tensors),
         arena_bytes=used,
     )
-
-
-def widest(plan: Plan) -> Step:
-    """The step that needs the most of the arena: the one to name when it does not fit."""
-    return max(plan.steps, key=lambda s: (s.arena_bytes, -s.index))
-
-
-def _check_budget(plan: Plan) -> None:
-    budget = plan.options.ram_budget
-    if budget is not None and plan.arena_bytes > budget:
-        step = widest(plan)
-        raise DoesNotFit(
-            f"needs {plan.arena_bytes:,} bytes of arena, budget {budget:,} ({plan.arena_bytes - budget:,} short)",
-            where=f"step {step.index} {step.kind}",
-            advice=f"the smallest --ram-budget that works is {plan.arena_bytes}",
-        )
-    budget = plan.options.flash_budget
-    needed = plan.weights_bytes + code_bytes([s.call for s in plan.steps])
-    if budget is not None and needed > budget:
-        raise DoesNotFit(
-            f"needs {needed:,} bytes of code and weights, budget {budget:,} ({needed - budget:,} short)",
-            where=f"board {plan.board.id}",
-            advice="try --prefer size" if plan.options.prefer != "size" else f"try --flash-budget {needed}",
-        )
-
-
-def code_bytes(calls: Sequence[Call]) -> int:
-    """Predicted bytes of the kernels' code: each function once, and what the functions of a kernel share."""
-    common = {c.kernel.function: c.kernel.common_bytes for c in calls}
-    return sum({instance(c): c.code_bytes for c in calls}.values()) + sum(common.values())

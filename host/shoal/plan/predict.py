@@ -14,8 +14,7 @@ from typing import Any
 
 from shoal.boards.board import Board
 from shoal.operators.base import Call
-from shoal.plan.planner import instance
-from shoal.plan.steps import Plan
+from shoal.plan.steps import Plan, instance
 
 _FILE = Path(__file__).with_name("footprint.json")
 
@@ -30,10 +29,17 @@ class Prediction:
     stack nor arena; `stack_bytes`: the painted total; `instructions`: of one inference, by the kernels' cost models."""
 
     code_bytes: int
+    weights_bytes: int
     flash_bytes: int
+    arena_bytes: int
     static_bytes: int
     stack_bytes: int
     instructions: int
+
+    @property
+    def ram_bytes(self) -> int:
+        """What `shoal bench` calls the total: the part of the stack that is used counts, not all that is set aside."""
+        return self.static_bytes + self.arena_bytes + self.stack_bytes
 
 
 def predict(plan: Plan) -> Prediction:
@@ -50,7 +56,9 @@ def predict(plan: Plan) -> Prediction:
     deepest = max(frame_bytes(core, c, plan.options.prefer) for c in instances)
     return Prediction(
         code_bytes=code,
+        weights_bytes=plan.weights_bytes,
         flash_bytes=harness["flash"] + code + plan.weights_bytes,
+        arena_bytes=plan.arena_bytes,
         static_bytes=harness["static"],
         stack_bytes=harness["stack"] + deepest,
         instructions=sum(c.instructions for c in calls),

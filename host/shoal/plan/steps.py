@@ -69,3 +69,12 @@ class Plan:
 
     def placement(self, tensor: int) -> Placement:
         return next(p for p in self.placements if p.tensor == tensor)
+
+    def widest(self) -> Step:
+        """The step that needs the most of the arena: the one to name when it does not fit."""
+        return max(self.steps, key=lambda s: (s.arena_bytes, -s.index))
+
+
+def instance(call: Call) -> tuple[str, tuple[tuple[str, int], ...]]:
+    """What tells two generated functions apart: the kernel, and the shape where it is made of literals."""
+    return call.kernel.function, call.shape if call.kernel.literal else ()

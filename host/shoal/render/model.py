@@ -8,8 +8,8 @@ from typing import Any
 
 import shoal
 from shoal.operators.base import Call
-from shoal.plan.planner import instance, unique_constants
-from shoal.plan.steps import Plan, Step
+from shoal.plan.planner import unique_constants
+from shoal.plan.steps import Plan, Step, instance
 from shoal.render.text import C_TYPES, c_ident
 from shoal.tensors import Tensor
 

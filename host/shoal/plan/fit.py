@@ -1,0 +1,65 @@
+"""Whether a plan fits its budgets and its board, and by how much it does not."""
+
+from __future__ import annotations
+
+from shoal.boards.board import Board
+from shoal.errors import DoesNotFit
+from shoal.plan.predict import Prediction
+from shoal.plan.steps import Plan
+
+
+def shortfall(plan: Plan, needs: Prediction) -> DoesNotFit | None:
+    """The first thing that the plan does not fit: a budget, or a region of its board. The step that is named is the one
+    that needs the most of the arena."""
+    return _over_budget(plan, needs) or _over_region(plan, needs)
+
+
+def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
+    budget = plan.options.ram_budget
+    if budget is not None and plan.arena_bytes > budget:
+        step = plan.widest()
+        return DoesNotFit(
+            f"needs {plan.arena_bytes:,} B of arena, budget {budget:,} B ({plan.arena_bytes - budget:,} B short)",
+            where=f"step {step.index} {step.kind}",
+            advice=f"the smallest --ram-budget that works is {plan.arena_bytes}",
+        )
+    budget = plan.options.flash_budget
+    needed = needs.code_bytes + needs.weights_bytes
+    if budget is not None and needed > budget:
+        return DoesNotFit(
+            f"needs {needed:,} B of code (predicted) and weights, budget {budget:,} B ({needed - budget:,} B short)",
+            where=f"board {plan.board.id}",
+            advice="try --prefer size" if plan.options.prefer != "size" else f"try --flash-budget {needed}",
+        )
+    return None
+
+
+def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
+    board = plan.board
+    ram, flash = board.region("ram"), board.region("flash")
+    missing = reserved_ram(board, needs) - ram.bytes
+    if missing > 0:
+        step = plan.widest()
+        room = max(0, ram.bytes - reserved_ram(board, needs) + plan.arena_bytes)
+        return DoesNotFit(
+            f"needs {step.arena_bytes:,} B of arena, which takes {plan.arena_bytes:,} B in all;"
+            f" region {ram.name} of {board.id} has {ram.bytes:,} B,"
+            f" of which {room:,} B are left beside stack and static data ({missing:,} B short)",
+            where=f"step {step.index} {step.kind}",
+            advice="try another --board: `shoal analyze MODEL` says which ones fit",
+        )
+    missing = needs.flash_bytes - flash.bytes
+    if missing > 0:
+        advice = "try --prefer size, or another --board" if plan.options.prefer != "size" else "try another --board"
+        return DoesNotFit(
+            f"needs {needs.flash_bytes:,} B of flash ({needs.weights_bytes:,} B of them weights, code predicted),"
+            f" region {flash.name} of {board.id} has {flash.bytes:,} B ({missing:,} B short)",
+            where=f"board {board.id}",
+            advice=advice,
+        )
+    return None
+
+
+def reserved_ram(board: Board, needs: Prediction) -> int:
+    """What the linker must find room for: the whole stack that the board sets aside, not only the part in use."""
+    return board.stack_bytes + needs.static_bytes + needs.arena_bytes

@@ -1,0 +1,61 @@
+"""Predictions agree with what the linker and the painted stack say."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shoal import boards, demo
+from shoal.bench.bench import bench
+from shoal.errors import DoesNotFit
+from shoal.network.read_tflite import read
+from shoal.network.simplify import simplify
+from shoal.plan.planner import lay_out, plan
+from shoal.plan.predict import predict
+from shoal.plan.steps import Options
+from shoal.render import project
+
+DIGITS = Path(demo.__file__).with_name("digits.tflite")
+REAL = ("mlperf_kws_int8", "mlperf_sww_int8", "tflm_hello_int8", "mltk_audio_example_int8")
+
+
+def check(model: Path, board: str, prefer: str, folder: Path) -> None:
+    made = plan(simplify(read(model)), boards.load(board), Options(prefer=prefer))
+    said = predict(made)
+    project.write(made, model.read_bytes(), folder / "made")
+    result = bench(folder / "made", "emulator", 1, False)
+    ram, flash = result["ram"], result["flash"]
+    assert (said.arena_bytes, said.weights_bytes) == (ram["arena_bytes"], flash["weights_bytes"])
+    assert abs(said.flash_bytes - flash["total_bytes"]) <= max(0.05 * flash["total_bytes"], 1024)
+    assert abs(said.ram_bytes - ram["total_bytes"]) <= 128
+
+
+@pytest.mark.parametrize("prefer", ["speed", "size"])
+@pytest.mark.parametrize("board", ["netduinoplus2", "netduino2", "esp32c3"])
+def test_the_demo_is_predicted(board: str, prefer: str, tmp_path: Path) -> None:
+    if not shutil.which(f"{boards.load(board).toolchain}gcc") or not shutil.which("qemu-system-arm"):
+        pytest.skip("needs the cross compilers and QEMU")
+    check(DIGITS, board, prefer, tmp_path)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_models_are_predicted(name: str, data: Path, tmp_path: Path) -> None:
+    check(data / "models" / f"{name}.tflite", "mps2_an386", "speed", tmp_path)
+
+
+def test_a_model_too_large_names_step_region_and_shortfall(data: Path) -> None:
+    graph = simplify(read(data / "models" / "tflm_person_detect_int8.tflite"))
+    board = boards.load("nucleo_f103rb")
+    with pytest.raises(DoesNotFit, match=r"(?s)step \d+ depthwise_conv_2d.*arena.*region .* B short"):
+        plan(graph, board, Options())
+    assert lay_out(graph, board, Options()).arena_bytes > board.region("ram").bytes
+
+
+def test_budgets_name_what_would_do() -> None:
+    graph = simplify(read(DIGITS))
+    with pytest.raises(DoesNotFit, match="the smallest --ram-budget that works is"):
+        plan(graph, boards.load("host"), Options(ram_budget=100))
+    with pytest.raises(DoesNotFit, match="try --prefer size"):
+        plan(graph, boards.load("host"), Options(flash_budget=100))
