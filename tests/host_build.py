@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,21 +36,33 @@ class Case:
     features: frozenset[str] = frozenset()
 
 
-def run_models(cases: Sequence[Case], flags: Sequence[str] = FLAGS) -> list[list[list[Array]]]:
-    """Per case, per sample, the model's outputs. All cases are one program; a sanitizer's finding fails the test."""
+def run_models(
+    cases: Sequence[Case],
+    flags: Sequence[str] = FLAGS,
+    *,
+    compiler: str = "gcc",
+    files: Mapping[str, str] | None = None,
+    launcher: Sequence[str] = (),
+) -> list[list[list[Array]]]:
+    """Per case, per sample, the model's outputs. All cases are one program; a sanitizer's finding fails the test.
+
+    For another machine: its `compiler`, the `files` that its programs need besides, the `launcher` that runs one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         graphs = [_write(folder, i, case) for i, case in enumerate(cases)]
         (folder / "main.c").write_text(_main(cases, graphs))
+        for path, text in (files or {}).items():
+            (folder / path).write_text(text)
         sources = sorted(str(p) for p in folder.rglob("*.c"))
         built = subprocess.run(
-            ["gcc", *flags, "-o", str(folder / "program"), *sources], capture_output=True, text=True, check=False
+            [compiler, *flags, "-o", "program", *sources], cwd=folder, capture_output=True, text=True, check=False
         )
         assert built.returncode == 0, built.stderr[:6000]
         stream = b"".join(
             np.ascontiguousarray(array).tobytes() for case in cases for sample in case.samples for array in sample
         )
-        ran = subprocess.run([folder / "program"], input=stream, capture_output=True, check=False)
+        command = [*launcher, str(folder / "program")]
+        ran = subprocess.run(command, input=stream, capture_output=True, check=False, timeout=120)
         assert ran.returncode == 0, ran.stderr.decode(errors="replace")[:6000]
         return _split(ran.stdout, cases, graphs)
 

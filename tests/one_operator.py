@@ -62,17 +62,23 @@ def assert_reference_is_exact(example: Example) -> None:
     assert_same(open_oracle(example.model).run(example.inputs), reference(example))
 
 
-def assert_c_is_exact(examples: Sequence[Example], features: frozenset[str] = frozenset()) -> None:
-    """The fastest kernel of each example, and the smallest where that is another one, in one sanitized program."""
+def assert_c_is_exact(
+    examples: Sequence[Example], features: frozenset[str] = frozenset(), core: str | None = None
+) -> None:
+    """The fastest kernel of each example, and the smallest where that is another one, in one program: sanitized on the
+    host, or on an emulated `core`."""
+    from emulated_build import MACHINES, run_emulated
     from host_build import Case, run_models
 
+    features = features if core is None else MACHINES[core][1]
     cases, expected = [], []
     for example in examples:
         kernels = kernels_of(example, features)
         for prefer in ("speed", "size") if len(kernels) > 1 else ("speed",):
             cases.append(Case(example.model, [example.inputs], prefer, features))
             expected.append(reference(example))
-    for wanted, (found,) in zip(expected, run_models(cases), strict=True):
+    results = run_models(cases) if core is None else run_emulated(cases, core)
+    for wanted, (found,) in zip(expected, results, strict=True):
         assert_same(wanted, found)
 
 

@@ -55,8 +55,18 @@ def test_per_channel_reference_is_tflms(example: Example) -> None:
     assert_reference_is_exact(example)
 
 
+several = st.lists(examples() | examples(per_channel=True), min_size=6, max_size=6, unique_by=lambda e: e.model)
+
+
 @pytest.mark.parametrize("features", [frozenset(), frozenset({"dsp"})], ids=["plain", "dsp"])
-@given(st.lists(examples() | examples(per_channel=True), min_size=12, max_size=12))
-@settings(deadline=None, max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(several)
+@settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_generated_c_is_the_reference(features: frozenset[str], drawn: list[Example]) -> None:
     assert_c_is_exact(drawn, features)
+
+
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4"])
+@given(several)
+@settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+def test_emulated_c_is_the_reference(core: str, drawn: list[Example]) -> None:
+    assert_c_is_exact(drawn, core=core)
