@@ -63,7 +63,7 @@ class Probe:
                 return "", []
             self._pending += self._emulator.read(left)
         line, self._pending = self._pending.split(b"\n", 1)
-        word, *numbers = line.decode().split()
+        word, *numbers = line.decode().split() or ["?"]  # who connects late may find no more than a line's end
         return word, [int(n, 16) for n in numbers]
 
     def restart(self) -> list[int]:
