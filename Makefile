@@ -4,7 +4,8 @@
 # make tools  what must be installed system-wide: cross compilers and QEMU (Debian, Ubuntu)
 
 SHELL  := /bin/bash
-VENV   ?= .venv
+# never the environment's: a VENV that somebody exported is not ours to install into
+VENV   := .venv
 PYTHON := $(VENV)/bin/python
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
