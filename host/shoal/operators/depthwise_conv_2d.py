@@ -111,7 +111,9 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
 def _dsp(
     kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
 ) -> Call:
-    """Two pixels by four channels: see depthwise_conv_2d_s8_dsp_3x3.h for the order of the constants."""
+    """Two pixels by four channels: see depthwise_conv_2d_s8_dsp_3x3.h for the order of the constants.
+
+    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     channels = output.shape[3]
     names = ("batches", "input_h", "input_w", "output_h", "output_w", "channels", "stride_h", "stride_w")
     known = geometry | {"channels": channels}
@@ -143,7 +145,9 @@ def _dsp(
 def _portable(
     kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
 ) -> Call:
-    """Four channels of one pixel: see depthwise_conv_2d_s8.h for the order of the constants."""
+    """Four channels of one pixel: see depthwise_conv_2d_s8.h for the order of the constants.
+
+    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     groups = 1 if geometry["multiplier"] == 1 else geometry["input_c"]
     packed = blocks(sums.weights.astype(np.int8), groups, BLOCK)
     count, taps, lines = len(packed) // BLOCK, packed.shape[1], geometry["filter_h"]

@@ -105,7 +105,9 @@ def row_calls(
 
 
 def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
-    """Four channels at a time: see fully_connected_s8_dsp.h for the order of the constants."""
+    """Four channels at a time: see fully_connected_s8_dsp.h for the order of the constants.
+
+    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
     filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -products % 8)))
@@ -141,7 +143,9 @@ def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requa
 def _portable(
     kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int
 ) -> Call:
-    """Four channels at a time: see fully_connected_s8.h for the order of the constants."""
+    """Four channels at a time: see fully_connected_s8.h for the order of the constants.
+
+    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
     packed = blocks(sums.weights + weights_zero_point, 1, BLOCK).astype(np.int8)
