@@ -37,6 +37,15 @@ def test_an_earlier_folder_is_replaced_another_is_left_alone(shoal, small, tmp_p
     assert ran.code == 2 and (other / "thesis.tex").read_text() == "years of work"
 
 
+def test_too_large_a_model_names_step_region_and_shortfall(shoal, large, tmp_path):
+    ran = shoal("generate", large, "--board", "nucleo_f103rb", "--output", tmp_path / "made", "--json")
+    assert ran.code == 1
+    assert not (tmp_path / "made").exists()
+    error = ran.document["error"]
+    text = " ".join(error.values())
+    assert "step 0 conv_2d" in text and "short" in text
+
+
 @pytest.mark.parametrize("missing", ["--board", "--output"])
 def test_board_and_output_must_be_named(shoal, small, tmp_path, missing):
     given = {"--board": "netduinoplus2", "--output": tmp_path / "made"}

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from shoal import oracle
+from shoal import boards, oracle
 
 #: board → the tools that building and emulating it takes
 TOOLS = {
@@ -194,3 +194,16 @@ def test_results_of_other_models_and_no_results_are_refused(shoal, small, tmp_pa
     for other in "bcd":
         ran = shoal("compare", tmp_path / "a.json", tmp_path / f"{other}.json", "--json")
         assert ran.code == 2 and f"{other}" in ran.document["error"]["where"]
+
+
+def test_boards_are_compared(shoal, small, tmp_path, needs, cache):
+    needs("netduinoplus2", "esp32c3")
+    names = ["netduinoplus2", "esp32c3", "nucleo_f446re"]
+    command = ["compare", small, *(a for name in names for a in ("--board", name))]
+    ran = shoal(*command, "--html", tmp_path / "page.html", "--json")
+    assert ran.code == 0, ran.out
+    results = ran.document["results"]
+    assert [r["label"] for r in results] == names
+    assert [r["source"] for r in results] == ["emulated", "emulated", "model"]
+    assert results[2]["why_not_measured"] == "the board has no emulator"
+    assert all(r["limits"]["ram_bytes"] == boards.load(r["board"]).region("ram").bytes for r in results)

@@ -1,0 +1,79 @@
+"""`shoal analyze`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tflite_builder import ModelBuilder
+
+
+def test_steps_boards_and_totals(shoal, small):
+    ran = shoal("analyze", small, "--board", "netduinoplus2", "--board", "nucleo_f103rb", "--json")
+    assert ran.code == 0
+    document = ran.document
+    assert [b["board"] for b in document["boards"]] == ["netduinoplus2", "nucleo_f103rb"]
+    for board in document["boards"]:
+        assert board["fits"] and board["shortfall"] is None
+        assert [s["kind"] for s in board["steps"]] == ["conv_2d", "add", "softmax"]
+        assert board["ram"]["arena_bytes"] == max(s["arena_bytes"] for s in board["steps"])
+        assert document["macs"] == sum(s["macs"] for s in board["steps"]) == 6 * 6 * 3 * 3 * 3 * 2
+        for kind in ("ram", "flash"):
+            assert board[kind]["total_bytes"] <= board[kind]["reserved_bytes"] <= board[kind]["region_bytes"]
+    text = shoal("analyze", small, "--board", "netduinoplus2").out
+    for words in ("conv_2d", "1×6×6×3", "1,944", "netduinoplus2", "yes", "█"):
+        assert words in text
+
+
+def test_without_a_board_all_boards_are_looked_at_and_none_is_an_error(shoal, large):
+    ran = shoal("analyze", large, "--json")
+    assert ran.code == 0
+    fits = {b["board"]: b["fits"] for b in ran.document["boards"]}
+    assert not fits["nucleo_f103rb"] and fits["mps2_an386"]
+    assert not any(b["named"] for b in ran.document["boards"])
+
+
+def test_too_small_a_board_is_exit_1_after_the_whole_table(shoal, large):
+    ran = shoal("analyze", large, "--board", "nucleo_f103rb", "--board", "mps2_an386", "--json")
+    assert ran.code == 1
+    small_board, big_board = ran.document["boards"]
+    assert not small_board["fits"] and big_board["fits"]
+    missing = small_board["ram"]["reserved_bytes"] - small_board["ram"]["region_bytes"]
+    assert f"{missing:,} B short" in small_board["shortfall"] and "step 0 conv_2d" in small_board["shortfall"]
+    error = ran.document["error"]
+    assert "nucleo_f103rb" in error["where"] and small_board["shortfall"] in error["what"]
+    text = shoal("analyze", large, "--board", "nucleo_f103rb", "--board", "mps2_an386")
+    assert text.code == 1 and "short" in text.out and "mps2_an386" in text.out and "short" in text.err
+
+
+def test_a_budget_that_cannot_be_met_is_a_shortfall(shoal, small):
+    ran = shoal("analyze", small, "--board", "netduinoplus2", "--ram-budget", "100", "--json")
+    assert ran.code == 1
+    assert "100" in ran.document["boards"][0]["shortfall"]
+
+
+def test_unsupported_operators_are_named_by_index_and_tensor(shoal, tmp_path):
+    b = ModelBuilder()
+    x = b.tensor((1, 4, 4, 2), scale=0.5)
+    y = b.tensor((1, 4, 4, 4), scale=0.5)
+    b.operator("CONCATENATION", [x, x], [y])
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b.build(inputs=[x], outputs=[y]))
+    ran = shoal("analyze", path, "--json")
+    assert ran.code == 2
+    what = ran.document["error"]["what"]
+    assert "operator 0 CONCATENATION" in what and "tensor_1" in what
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\x1c\x00\x00\x00TFL3" + bytes(100), b"\xff" * 1000])
+def test_garbage_is_one_clear_error(shoal, tmp_path, content):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    ran = shoal("analyze", path)
+    assert ran.code == 2 and ran.out == "" and "Traceback" not in ran.err and str(path) in ran.err
+
+
+@pytest.mark.parametrize("arguments", [["missing.tflite"], [], ["--board", "no_such_board"]])
+def test_what_is_not_there_is_exit_2(shoal, small, arguments):
+    given = [small, *arguments] if arguments and arguments[0] == "--board" else arguments
+    ran = shoal("analyze", *given, "--json")
+    assert ran.code == 2 and ran.document["error"]["what"]
