@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -11,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from shoal.demo.digits import load
-from shoal.demo.train import MODEL
+from shoal.demo.train import MODEL as TRAINED
 from shoal.errors import ShoalError
 from shoal.tensors import Array
 
 BOARD = "netduinoplus2"
 FOLDER = Path("build/demo")
+MODEL = Path(os.path.relpath(TRAINED))
 #: held-out digits that the emulated board classifies, and how many of them are drawn
 SAMPLES = 20
 DRAWN = 5
