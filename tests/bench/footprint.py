@@ -120,9 +120,11 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
                 pattern = predict.pattern(function.shape) if function.literal else ""
                 kernel.code[pattern].append(left.pop(function.name))
                 kernel.stack[pattern].append(found.stack.get(function.name, 0))
-            for function in names["functions"]:
-                kernel = kernels[predict.key(function.kernel, function.literal, prefer)]
-                for helper in [h for h in left if re.match(rf"{function.kernel}(_|\b)", h)]:
+            for helper in list(left):
+                owners = [f for f in names["functions"] if re.match(rf"{f.kernel}(_|\b)", helper)]
+                if owners:
+                    owner = max(owners, key=lambda f: len(f.kernel))
+                    kernel = kernels[predict.key(owner.kernel, owner.literal, prefer)]
                     kernel.helpers[helper] = left.pop(helper), found.stack.get(helper, 0)
             tables = sum(predict.table_bytes(s.call) for s in made.steps)
             overhead.append(sum(left.values()) + found.constants - tables)
@@ -141,7 +143,9 @@ def measure_harness(board: Board, graph: Graph, source: bytes, cores: dict[str, 
         folder = Path(name) / "built"
         project.write(made, source, folder)
         built = build(folder)
-        deepest = max(predict.frame_bytes(cores[board.core.name], s.call, "speed") for s in made.steps)
+        frames = compiled(board, made).stack
+        helpers = max((cores[board.core.name]["kernels"][k]["helper_stack"] for k in used(made)), default=0)
+        deepest = max(frames.values()) + helpers
         ran = bench(folder, "host" if board.hal == "host" else "emulator", 1, False) if runs(board) else None
         return {
             "hal": board.hal,
@@ -149,6 +153,10 @@ def measure_harness(board: Board, graph: Graph, source: bytes, cores: dict[str, 
             "static": built.static_bytes,
             "stack": ran["ram"]["stack_total_bytes"] - deepest if ran else None,
         }
+
+
+def used(made: Plan) -> set[str]:
+    return {predict.key(s.call.kernel.function, s.call.kernel.literal, made.options.prefer) for s in made.steps}
 
 
 def runs(board: Board) -> bool:
