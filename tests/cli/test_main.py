@@ -118,13 +118,12 @@ def test_a_file_that_cannot_be_opened_is_the_users_affair(shoal, probe, tmp_path
 
 
 def test_interrupt_is_130(shoal, probe):
-    def interrupted():
-        os.kill(os.getpid(), signal.SIGINT)
-        signal.pause()
-
-    probe(interrupted)
+    # a shell that starts the tests in the background lets them inherit an ignored SIGINT
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    probe(lambda: signal.raise_signal(signal.SIGINT))
     assert shoal("probe").code == 130
     ran = shoal("probe", "--json")
+    signal.signal(signal.SIGINT, before)
     assert ran.code == 130 and ran.document["error"]["what"] == "interrupted"
 
 
