@@ -136,3 +136,21 @@ def test_a_reader_that_leaves_early_does_no_harm():
     assert pipe.stderr.read() == b""
     pipe.stderr.close()
     assert pipe.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "--fail-above", "nan"],
+        ["compare", "--fail-above", "-1"],
+        ["compare", "--html", "no/such/folder/page.html"],
+        ["test", "--junit", "no/such/folder/j.xml"],
+        ["test", "--count", "0"],
+        ["bench", "--node", "serial:"],
+        ["run", "--ram-budget", "many"],
+    ],
+)
+def test_options_that_make_no_sense_are_refused_before_any_work(shoal, small, arguments):
+    command, *options = arguments
+    ran = shoal(command, small, *options, "--json")
+    assert ran.code == 2 and options[0] in ran.document["error"]["what"]

@@ -11,8 +11,15 @@ import click
 
 import shoal
 from shoal.cli.command import Result, command
-from shoal.cli.options import plan_options
+from shoal.cli.options import new_file, plan_options
 from shoal.errors import BadInput
+
+
+def _number(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
+    """`nan` is a float, but nothing is above it."""
+    if value is not None and value != value:
+        raise click.BadParameter("is not a number")
+    return value
 
 
 @command(
@@ -38,9 +45,16 @@ from shoal.errors import BadInput
     "--fail-above",
     metavar="PERCENT",
     type=click.FloatRange(min=0, max=1e6),
+    callback=_number,
     help="Exit 1 if a figure is worse than the first result's by more than this.",
 )
-@click.option("--html", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=new_file,
+    help="Also write a page.",
+)
 @plan_options
 def compare(
     targets: tuple[Path, ...],

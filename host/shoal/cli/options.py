@@ -92,6 +92,13 @@ def _node(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
     raise click.BadParameter(f"`{value}` is none of emulator, host, serial:PORT (as in serial:/dev/ttyACM0)")
 
 
+def new_file(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    """Callback of an option that names a file to write: refuses what cannot be written before any work is done."""
+    if value is not None and not value.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {value.absolute().parent}")
+    return value
+
+
 def output_option(help_text: str, *, required: bool = False) -> Callable[[F], F]:
     """Adds `--output` (`output: Path | None`)."""
     return click.option("--output", metavar="PATH", type=click.Path(path_type=Path), required=required, help=help_text)

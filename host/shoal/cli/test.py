@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import node_option, plan_options, target_argument
+from shoal.cli.options import new_file, node_option, plan_options, target_argument
 
 
 @command(
@@ -29,7 +29,13 @@ from shoal.cli.options import node_option, plan_options, target_argument
     help="Also test with these rows (as for `shoal run`).",
 )
 @click.option("--count", type=click.IntRange(1, 10_000), default=8, show_default=True, help="How many made-up inputs.")
-@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML.")
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=new_file,
+    help="Also write JUnit XML.",
+)
 @node_option
 @plan_options
 def test(
