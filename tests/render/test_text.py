@@ -56,3 +56,16 @@ def test_an_array_keeps_its_values_in_short_lines(values: np.ndarray) -> None:
     rows = text.c_array(values)
     assert [int(word) for word in rows.replace(",", " ").split()] == values.tolist()
     assert all(len(line) <= 120 for line in rows.splitlines())
+
+
+@given(
+    st.lists(
+        st.tuples(st.from_regex(r"[a-z_]{1,20}", fullmatch=True), st.integers(-(1 << 31), (1 << 31) - 1)), min_size=1
+    )
+)
+def test_members_stay_in_order_on_short_lines(members: list[tuple[str, int]]) -> None:
+    written = "    static const x_shape shape = {" + text.c_members(members, 4) + "};"
+    assert all(len(line) <= 120 for line in written.splitlines())
+    inside = written[written.index("{") + 1 : written.rindex("}")]
+    found = [tuple(item.strip().split(" = ")) for item in inside.split(",") if item.strip()]
+    assert found == [(f".{name}", text.c_literal(value)) for name, value in members]

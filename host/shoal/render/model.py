@@ -67,7 +67,9 @@ def _tensor(plan: Plan, index: int, name: str, role: str, ordinal: int) -> dict[
     meaning = f", real = {tensor.scale:.9g} · (value − {tensor.zero_point})" if quantized else ""
     return {
         "prefix": f"{name.upper()}_{role}_{ordinal}",
-        "comment": f"{role.lower()} {ordinal}, {tensor.name}: {tensor.dtype} {shape}{meaning}".translate(_ASCII),
+        "comment": f"{role.lower()} {ordinal}, {_short(tensor.name)}: {tensor.dtype} {shape}{meaning}".translate(
+            _ASCII
+        ),
         "type": C_TYPES[tensor.dtype],
         "bytes": tensor.bytes,
         "elements": tensor.elements,
@@ -121,13 +123,19 @@ def _step(plan: Plan, step: Step, function: Function, names: dict[tuple[str, byt
     call = step.call
     return {
         "index": step.index,
-        "comment": f"{step.kind}, {step.name}",
+        "comment": f"{step.kind}, {_short(step.name)}",
         "function": function.name,
         "kernel": function.kernel,
         "literal": function.literal,
         "shape": call.shape,
         "args": [*_addresses(step), *call.parameters, *_pointers(call, names)],
     }
+
+
+def _short(name: str) -> str:
+    """A tensor's name without those of the layers that a converter fused into it."""
+    first = name.split(";")[0]
+    return first if len(first) <= 80 else f"{first[:79]}~"
 
 
 def _numbered(role: str, offsets: tuple[int, ...]) -> Iterable[Member]:

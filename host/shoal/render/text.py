@@ -64,9 +64,20 @@ def c_comment(text: str) -> str:
     return re.sub(r"[^ -~]", "?", text).replace("*/", "* /").replace("/*", "/ *").replace("??", "?")
 
 
-def c_members(members: Iterable[tuple[str, int | float | str]], separator: str = ", ") -> str:
-    """Designated initializers of a struct: `.name = value`; a string is the name of an array."""
-    return separator.join(f".{n} = {v if isinstance(v, str) else c_literal(v)}" for n, v in members)
+def c_members(members: Iterable[tuple[str, int | float | str]], indent: int = 0) -> str:
+    """What stands between the braces of a struct's designated initializer: on the line while it is short, else rows at
+    most 120 columns wide below a line that is indented by `indent`. A string is the name of an array."""
+    items = [f".{n} = {v if isinstance(v, str) else c_literal(v)}" for n, v in members]
+    line = ", ".join(items)
+    if len(line) <= _INLINE:
+        return line
+    rows = [""]
+    for item in items:
+        if rows[-1] and indent + 4 + len(rows[-1]) + len(item) + 3 > _WIDTH:
+            rows.append("")
+        rows[-1] += f"{' ' if rows[-1] else ''}{item},"
+    inner = "\n" + " " * (indent + 4)
+    return inner + inner.join(rows) + "\n" + " " * indent
 
 
 def c_array(values: Array) -> str:
@@ -76,6 +87,11 @@ def c_array(values: Array) -> str:
     per_row = max(1, min(116 // (width + 2), 32))
     rows = [", ".join(words[i : i + per_row]) for i in range(0, len(words), per_row)]
     return ",\n    ".join(rows)
+
+
+#: columns of a line, and of a struct's members that still stand on the line of its name
+_WIDTH = 120
+_INLINE = 50
 
 
 @cache
