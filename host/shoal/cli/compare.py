@@ -85,6 +85,10 @@ def compare(
             "compares one MODEL on boards, or RESULT.json files", advice="give one model, or .json files only"
         )
 
+    labels = [r["label"] for r in results]
+    for i, result in enumerate(results):
+        if labels.count(result["label"]) > 1:
+            result["label"] += f" ({i + 1})"
     document = comparison.compare(results, fail_above)
     error = comparison.finding(document)
     if html is not None:
@@ -154,10 +158,6 @@ def _measure(model: Path, names: Sequence[str], given: dict[str, Any]) -> list[d
             else:
                 result = as_result(graph, entry, options_of(given))
             results.append(_labelled(result, board.id, board, why=why, shortfall=entry["shortfall"]))
-    labels = [r["label"] for r in results]
-    for i, r in enumerate(results):
-        if labels.count(r["label"]) > 1:
-            r["label"] = f"{r['label']} ({i + 1})"
     return results
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shoal.cli.command import Result, command
 from shoal.cli.options import new_file, node_option, plan_options, target_argument
+from shoal.errors import DoesNotFit
+
+if TYPE_CHECKING:
+    from shoal.hil.steps import Difference
+    from shoal.hil.subject import Subject
+    from shoal.hil.suite import Outcome
 
 
 @command(
@@ -56,7 +62,6 @@ def test(
     from shoal.cli.arrays import load_rows, tensor_of
     from shoal.cli.console import console, progress
     from shoal.cli.target import node_spec, open_target
-    from shoal.errors import DoesNotFit
     from shoal.hil import suite
     from shoal.hil.inputs import made_up
     from shoal.hil.steps import first_difference
@@ -81,44 +86,12 @@ def test(
                 if difference is not None:
                     break
 
-    failed = [o for o in outcomes if o.verdict == "failed"]
-    document = {
-        **subject.session.origin,
-        "inputs": len(rows),
-        "exact": None
-        if subject.oracle is None
-        else not any(o.name in suite.EXACTNESS for o in failed) and not difference,
-        "exact_reason": subject.why_no_oracle,
-        "checks": [
-            {"name": o.name, "verdict": o.verdict, "detail": o.detail, "seconds": round(o.seconds, 3)} for o in outcomes
-        ],
-        "passed": sum(o.verdict == "passed" for o in outcomes),
-        "failed": len(failed),
-        "skipped": sum(o.verdict == "skipped" for o in outcomes),
-        "steps": {
-            "compared": len(made.manifest["steps"]) if subject.oracle is not None else 0,
-            "inputs": len(rows),
-            "first_difference": None if difference is None else difference.as_json(),
-        }
-        if steps
-        else None,
-    }
+    compared = None if not steps else 0 if subject.oracle is None else len(made.manifest["steps"])
+    document = _document(subject, outcomes, compared, difference)
     if junit is not None:
         from shoal.hil.junit import junit as as_xml
 
         junit.write_bytes(as_xml(subject.session.origin, document["checks"]))
-
-    error = None
-    if difference is not None:
-        error = DoesNotFit(str(difference), where=made.manifest["name"], advice=f"look at {difference.function}")
-    elif failed:
-        said = "; ".join(f"{o.name}: {o.detail}" for o in failed)
-        inexact = any(o.name in suite.EXACTNESS for o in failed)
-        error = DoesNotFit(
-            f"{len(failed)} of {len(outcomes)} checks failed: {said}",
-            where=f"{made.manifest['name']} on {spec}",
-            advice="--steps finds the first step that differs" if inexact and not steps else "",
-        )
 
     def show() -> None:
         from shoal.report.checks import checks_line, checks_table
@@ -126,4 +99,43 @@ def test(
         console().print(checks_table(document))
         click.echo(checks_line(document))
 
-    return Result(document, show, error)
+    return Result(document, show, _finding(document, difference))
+
+
+def _document(
+    subject: Subject, outcomes: list[Outcome], compared: int | None, difference: Difference | None
+) -> dict[str, Any]:
+    """`compared`: how many steps were compared with the reference; None where nobody asked for it."""
+    from shoal.hil.suite import EXACTNESS
+
+    verdicts = [o.verdict for o in outcomes]
+    inexact = difference is not None or any(o.verdict == "failed" for o in outcomes if o.name in EXACTNESS)
+    steps = None
+    if compared is not None:
+        found = None if difference is None else difference.as_json()
+        steps = {"compared": compared, "inputs": len(subject.inputs), "first_difference": found}
+    return {
+        **subject.session.origin,
+        "inputs": len(subject.inputs),
+        "exact": None if subject.oracle is None else not inexact,
+        "exact_reason": subject.why_no_oracle,
+        "checks": [
+            {"name": o.name, "verdict": o.verdict, "detail": o.detail, "seconds": round(o.seconds, 3)} for o in outcomes
+        ],
+        "passed": verdicts.count("passed"),
+        "failed": verdicts.count("failed"),
+        "skipped": verdicts.count("skipped"),
+        "steps": steps,
+    }
+
+
+def _finding(document: dict[str, Any], difference: Difference | None) -> DoesNotFit | None:
+    where = f"{document['model']} on {document['node']}"
+    if difference is not None:
+        return DoesNotFit(str(difference), where=where, advice=f"the kernel is {difference.function}")
+    failed = [c for c in document["checks"] if c["verdict"] == "failed"]
+    if not failed:
+        return None
+    said = "; ".join(f"{c['name']}: {c['detail']}" for c in failed)
+    advice = "--steps finds the first step that differs" if document["exact"] is False else ""
+    return DoesNotFit(f"{len(failed)} of {len(document['checks'])} checks failed: {said}", where=where, advice=advice)
