@@ -197,7 +197,7 @@ SHOAL_INLINE int16_t *conv_2d_s8_dsp_unpack(int16_t *target, const int8_t *input
     }
     if (length % 4 != 0) {
         uint32_t word = 0;
-        memcpy(&word, input, (size_t)(length % 4));
+        memcpy(&word, input, (uint32_t)length % 4U);
         store_word(target, even_bytes(word));
         store_word(target + 2, odd_bytes(word));
         target += 8;
