@@ -27,4 +27,20 @@ SHOAL_INLINE uint32_t odd_bytes(uint32_t word) {
 #endif
 }
 
+/* Bytes 0 and 2 of a word as they are, 16 bits each. */
+SHOAL_INLINE uint32_t even_unsigned(uint32_t word) {
+    return word & UINT32_C(0x00FF00FF);
+}
+
+/* Bytes 1 and 3 of a word as they are, 16 bits each. */
+SHOAL_INLINE uint32_t odd_unsigned(uint32_t word) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t pair;
+    __asm__("uxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
+    return pair;
+#else
+    return even_unsigned(word >> 8);
+#endif
+}
+
 #endif

@@ -44,6 +44,18 @@ SHOAL_INLINE int32_t multiply_by_quantized_multiplier(int32_t x, int32_t multipl
     return rounding_divide_by_pot(high, right);
 }
 
+/* The high word of doubled * multiplier, rounded half up, and the addend. */
+SHOAL_INLINE int32_t high_mul_add(int32_t doubled, int32_t multiplier, int32_t addend) {
+#if defined(__ARM_FEATURE_DSP)
+    int32_t value;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(value) : "r"(doubled), "r"(multiplier), "r"(addend));
+    return value;
+#else
+    int64_t product = (int64_t)doubled * multiplier;
+    return (int32_t)((product + INT64_C(0x80000000)) >> 32) + addend;
+#endif
+}
+
 /* The same with the output's zero point added, in half the instructions, for constants that the generator proved safe
  * over all sums: |sum| < 2^30, a right shift of 1 or more, and no overflow on the way. `halving` is the right shift −
  * 1, `offset` is 2 · zero point + 1.
@@ -53,14 +65,7 @@ SHOAL_INLINE int32_t multiply_by_quantized_multiplier(int32_t x, int32_t multipl
  * result is the same. */
 SHOAL_INLINE int32_t requantize(int32_t sum, int32_t multiplier, int32_t halving, int32_t offset) {
     int32_t addend = offset * (INT32_C(1) << halving) + (sum >> 31);
-#if defined(__ARM_FEATURE_DSP)
-    int32_t value;
-    __asm__("smmlar %0, %1, %2, %3" : "=r"(value) : "r"(sum * 2), "r"(multiplier), "r"(addend));
-    return value >> halving >> 1;
-#else
-    int64_t product = (int64_t)(sum * 2) * multiplier;
-    return ((int32_t)((product + INT64_C(0x80000000)) >> 32) + addend) >> halving >> 1;
-#endif
+    return high_mul_add(sum * 2, multiplier, addend) >> halving >> 1;
 }
 
 /* A sum of products rescaled in one of the two forms: `general` takes TFLite's shift and the zero point, the other a

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks, weighted
+from shoal.operators import channel_pairs, checks, weighted, winograd
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
@@ -27,6 +27,7 @@ _SHARED = Kernel("conv_2d_s8", "conv_2d_s8", literal=False)
 _DSP = frozenset({"dsp"})
 _DSP_LITERAL = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, common_bytes=286)
 _DSP_SHARED = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False, common_bytes=286)
+_WINOGRAD = Kernel("conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_winograd", _DSP, common_bytes=768)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,29 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     found = [_portable(kernel, geometry, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+    if features >= _DSP and winograd.fits(geometry, sums, form):
+        found.append(_winograd(geometry, source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
+
+
+def _winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
+    """Tiles of 4×4 pixels, two at a time, by four channels: see conv_2d_s8_dsp_winograd.h."""
+    shape = {name: geometry[name] for name in winograd.SHAPE}
+    return Call(
+        _WINOGRAD,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*shape.items(), ("clamped", int(form.clamped))),
+        parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
+        constants=(
+            Constant("weights", winograd.weights(sums)),
+            Constant("requantization", winograd.records(sums, form)),
+        ),
+        scratch_bytes=winograd.scratch_bytes(shape),
+        in_place=(winograd.overlap(shape),),
+        instructions=winograd.instructions(shape),
+        code_bytes=3300,
+    )
 
 
 def _dsp(

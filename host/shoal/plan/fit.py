@@ -14,6 +14,17 @@ def shortfall(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     return _over_budget(plan, needs) or _over_region(plan, needs)
 
 
+def missing(plan: Plan, needs: Prediction) -> tuple[int, int]:
+    """How many bytes of RAM and of flash the plan is short of, by budgets and regions; not positive where it fits."""
+    board, options = plan.board, plan.options
+    ram, flash = reserved_ram(board, needs) - board.region("ram").bytes, needs.flash_bytes - board.region("flash").bytes
+    if options.ram_budget is not None:
+        ram = max(ram, plan.arena_bytes - options.ram_budget)
+    if options.flash_budget is not None:
+        flash = max(flash, needs.code_bytes + needs.weights_bytes - options.flash_budget)
+    return ram, flash
+
+
 def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     budget = plan.options.ram_budget
     if budget is not None and plan.arena_bytes > budget:
@@ -37,23 +48,23 @@ def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
 def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     board = plan.board
     ram, flash = board.region("ram"), board.region("flash")
-    missing = reserved_ram(board, needs) - ram.bytes
-    if missing > 0:
+    short = reserved_ram(board, needs) - ram.bytes
+    if short > 0:
         step = plan.widest()
         room = max(0, ram.bytes - reserved_ram(board, needs) + plan.arena_bytes)
         return DoesNotFit(
             f"needs {step.arena_bytes:,} B of arena, which takes {plan.arena_bytes:,} B in all;"
             f" region {ram.name} of {board.id} has {ram.bytes:,} B,"
-            f" of which {room:,} B are left beside stack and static data ({missing:,} B short)",
+            f" of which {room:,} B are left beside stack and static data ({short:,} B short)",
             where=f"step {step.index} {step.kind}",
             advice="try another --board: `shoal analyze MODEL` says which ones fit",
         )
-    missing = needs.flash_bytes - flash.bytes
-    if missing > 0:
+    short = needs.flash_bytes - flash.bytes
+    if short > 0:
         advice = "try --prefer size, or another --board" if plan.options.prefer != "size" else "try another --board"
         return DoesNotFit(
             f"needs {needs.flash_bytes:,} B of flash ({needs.weights_bytes:,} B of them weights, code predicted),"
-            f" region {flash.name} of {board.id} has {flash.bytes:,} B ({missing:,} B short)",
+            f" region {flash.name} of {board.id} has {flash.bytes:,} B ({short:,} B short)",
             where=f"board {board.id}",
             advice=advice,
         )

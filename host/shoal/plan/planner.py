@@ -11,7 +11,7 @@ from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Call, Constant, Operator
 from shoal.plan import arena
-from shoal.plan.fit import shortfall
+from shoal.plan.fit import missing, shortfall
 from shoal.plan.predict import predict
 from shoal.plan.steps import Options, Placement, Plan, Step, instance
 
@@ -32,14 +32,62 @@ def plan(graph: Graph, board: Board, options: Options) -> Plan:
 
 
 def lay_out(graph: Graph, board: Board, options: Options) -> Plan:
-    """The plan, whether it fits or not. Raises Unsupported where an option asks for what no plan does."""
+    """The plan, whether it fits or not: of the preferred kernels or, where those need too much, with slower ones in
+    place of some. Raises Unsupported where an option asks for what no plan does."""
     if options.feed != "whole" or options.drain != "whole":
         raise Unsupported(
             "rows are not planned: every tensor is whole",
             where=f"--feed {options.feed} --drain {options.drain}",
             advice="use --feed whole --drain whole",
         )
-    calls = _choose(graph, board, options)
+    candidates = [kind(o.kind).calls(o, graph.tensors, board.core.features) for o in graph.operators]
+    chosen = _choose(candidates, options)
+    made = _made(graph, board, options, chosen)
+    while (change := _lighter(made, candidates, *missing(made, predict(made)))) is not None:
+        index, call = change
+        chosen[index] = call
+        made = _made(graph, board, options, chosen)
+    return made
+
+
+def _lighter(
+    plan: Plan, candidates: Sequence[Sequence[Call]], missing_ram: int, missing_flash: int
+) -> tuple[int, Call] | None:
+    """The step to give a slower kernel, and which, while bytes are missing: the step that needs the most of the arena,
+    or the one whose flash costs the fewest instructions to save. Only ever slower ones: that comes to an end."""
+    if missing_ram > 0:
+        index = plan.widest().index
+        call = plan.steps[index].call
+        less = [c for c in _slower(call, candidates[index]) if _working_bytes(c) < _working_bytes(call)]
+        if less:
+            return index, less[0]
+    if missing_flash > 0:
+        moves = [
+            ((c.instructions - s.call.instructions) / (_flash_bytes(s.call) - _flash_bytes(c)), s.index, n, c)
+            for s in plan.steps
+            for n, c in enumerate(_slower(s.call, candidates[s.index]))
+            if _flash_bytes(c) < _flash_bytes(s.call) and _working_bytes(c) <= _working_bytes(s.call)
+        ]
+        if moves:
+            _, index, _, call = min(moves, key=lambda m: m[:3])
+            return index, call
+    return None
+
+
+def _slower(call: Call, candidates: Sequence[Call]) -> Sequence[Call]:
+    """The candidates after this one."""
+    return candidates[next(i for i, c in enumerate(candidates) if c is call) + 1 :]
+
+
+def _working_bytes(call: Call) -> int:
+    return call.scratch_bytes + call.state_bytes
+
+
+def _flash_bytes(call: Call) -> int:
+    return call.code_bytes + sum(c.bytes for c in call.constants)
+
+
+def _made(graph: Graph, board: Board, options: Options, calls: Sequence[Call]) -> Plan:
     problem = _problem(graph, calls)
     layout = arena.solve(problem)
     steps = tuple(
@@ -75,10 +123,9 @@ def unique_constants(calls: Sequence[Call]) -> list[Constant]:
     return list(seen.values())
 
 
-def _choose(graph: Graph, board: Board, options: Options) -> list[Call]:
+def _choose(candidates: Sequence[Sequence[Call]], options: Options) -> list[Call]:
     """For speed the fastest candidate of each operator; for size the one that costs the least flash, a function that
     several steps share counted once."""
-    candidates = [kind(o.kind).calls(o, graph.tensors, board.core.features) for o in graph.operators]
     if options.prefer == "speed":
         return [c[0] for c in candidates]
     paid: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
