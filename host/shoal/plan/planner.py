@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from shoal.boards.board import Board
 from shoal.errors import Unsupported
@@ -123,26 +124,32 @@ def unique_constants(calls: Sequence[Call]) -> list[Constant]:
     return list(seen.values())
 
 
+#: with --prefer size, a byte of flash is worth this many instructions
+_INSTRUCTIONS_PER_BYTE = 4096
+
+
 def _choose(candidates: Sequence[Sequence[Call]], options: Options) -> list[Call]:
-    """For speed the fastest candidate of each operator; for size the one that costs the least flash, a function that
-    several steps share counted once."""
+    """For speed the fastest candidate of each operator; for size the one that costs the least flash, code that several
+    steps share counted once, unless a few bytes save very many instructions."""
     if options.prefer == "speed":
         return [c[0] for c in candidates]
-    paid: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
-    users: Counter[tuple[str, tuple[tuple[str, int], ...]]] = Counter(
-        i for c in candidates for i in set(map(instance, c))
-    )
+    paid: set[object] = set()
+    users: Counter[object] = Counter()
+    for choices in candidates:
+        users.update({instance(c) for c in choices} | {c.kernel.function for c in choices})
     chosen = []
     for choices in candidates:
-
-        def flash(call: Call) -> float:
-            code = 0.0 if instance(call) in paid else call.code_bytes / users[instance(call)]
-            return code + sum(c.bytes for c in call.constants)
-
-        best = min(choices, key=flash)
-        paid.add(instance(best))
+        best = min(choices, key=partial(_price, users, frozenset(paid)))
+        paid |= {instance(best), best.kernel.function}
         chosen.append(best)
     return chosen
+
+
+def _price(users: Counter[object], paid: frozenset[object], call: Call) -> float:
+    """Bytes of flash that a call adds, its share of what others use too, and what its instructions are worth."""
+    owed = {instance(call): call.code_bytes, call.kernel.function: call.kernel.common_bytes}
+    code = sum(size / users[part] for part, size in owed.items() if part not in paid)
+    return code + sum(c.bytes for c in call.constants) + call.instructions / _INSTRUCTIONS_PER_BYTE
 
 
 def _problem(graph: Graph, calls: Sequence[Call]) -> arena.Problem:
