@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks, weighted, winograd
+from shoal.operators import channel_pairs, checks, direct, weighted, winograd
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
@@ -27,6 +27,7 @@ _SHARED = Kernel("conv_2d_s8", "conv_2d_s8", literal=False)
 _DSP = frozenset({"dsp"})
 _DSP_LITERAL = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, common_bytes=286)
 _DSP_SHARED = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False, common_bytes=286)
+_DIRECT = Kernel("conv_2d_s8_dsp_direct", "conv_2d_s8_dsp_direct", _DSP, common_bytes=700)
 _WINOGRAD = Kernel("conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_winograd", _DSP, common_bytes=768)
 
 
@@ -106,9 +107,31 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     found = [_portable(kernel, geometry, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+    if features >= _DSP and direct.fits(geometry, sums, form):
+        found.append(_direct(geometry, source, output, sums, form))
     if features >= _DSP and winograd.fits(geometry, sums, form):
         found.append(_winograd(geometry, source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
+
+
+def _direct(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
+    """Two pixels by four channels, without scratch: see conv_2d_s8_dsp_direct.h."""
+    padding = np.full(geometry["filter_w"] * geometry["input_c"], source.zero_point, np.int8)
+    return Call(
+        _DIRECT,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*((n, v) for n, v in geometry.items() if n != "groups"), ("clamped", int(form.clamped))),
+        parameters=(("low", form.low), ("high", form.high)),
+        constants=(
+            Constant("weights", direct.weights(sums)),
+            Constant("requantization", direct.records(sums, form)),
+            Constant("padding", padding),
+        ),
+        in_place=(overlap(geometry, 2, packed=False),),
+        instructions=direct.instructions(geometry),
+        code_bytes=600,
+    )
 
 
 def _winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:

@@ -1,0 +1,181 @@
+"""Convolution kernels for Arm's DSP extension, each alone: every remainder of tiles and channels, extreme values, and
+what they do not take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+from products import ACTIVATIONS, Numbers, model, weights
+
+from one_operator import Example, assert_c_is_exact, int8s, kernels_of
+from shoal.operators import conv_2d, direct, winograd
+from shoal.operators.base import Call, Operator, Tensors
+from shoal.operators.requantization import Requantization, Sums
+from shoal.operators.window import extent
+
+DSP = frozenset({"dsp"})
+WINOGRAD, DIRECT = "conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_direct"
+
+
+@pytest.fixture(params=[WINOGRAD, DIRECT])
+def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The kernel as the only candidate, whatever is cheaper."""
+    every = conv_2d.calls
+
+    def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+        return [call for call in every(operator, tensors, features) if call.kernel.function == request.param]
+
+    monkeypatch.setattr(conv_2d, "calls", calls)
+    yield request.param
+
+
+def convolution(
+    shape: tuple[int, int, int, int],
+    channels: int,
+    n: Numbers,
+    padding: str = "SAME",
+    activation: str = "NONE",
+    extreme: bool = False,
+    window: tuple[int, int] = (3, 3),
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+) -> Example:
+    """`extreme`: weights and inputs at the ends of their range, signs as the transforms add them most."""
+    batches, height, width, depth = shape
+    filters = weights(np.random.default_rng(n.seed), (channels, *window, depth))
+    values = int8s(n.seed + 2, shape)
+    if extreme:
+        c, y, x = np.mgrid[:channels, : window[0], : window[1]]
+        filters[:] = np.where((c + y + x + n.seed) % 2, 127, -127)[..., None]
+        y, x = np.mgrid[:height, :width]
+        values[:] = np.where((y * (n.seed % 2) + x) % 2, 127, -128)[..., None]
+    reach = (0, 0) if padding == "SAME" else tuple(extent(w, d) - 1 for w, d in zip(window, dilation, strict=True))
+    size = (-(-(height - reach[0]) // stride[0]), -(-(width - reach[1]) // stride[1]))
+    options = {"stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1]}
+    output = (batches, *size, channels)
+    data = model("CONV_2D", shape, filters, output, 0, n, padding=padding, activation=activation, **options)
+    return Example(data, [values])
+
+
+numbers = st.builds(
+    Numbers,
+    seed=st.integers(0, 2**32 - 1),
+    input_zero_point=st.sampled_from([-128, 0, 127]) | st.integers(-128, 127),
+    output_zero_point=st.sampled_from([-128, 0, 127]) | st.integers(-128, 127),
+    output_scale=st.just(0.1),
+    gain=st.sampled_from([40.0, 5.0, 200.0]),
+    bias=st.sampled_from([None, 8, 12]),
+    per_channel=st.booleans(),
+    spread=st.sampled_from([1.0, 4.0]),
+)
+
+
+@st.composite
+def examples(draw: st.DrawFn, kernel: str) -> Example:
+    """What the kernel takes."""
+    padding = draw(st.sampled_from(["SAME", "SAME", "VALID"]))
+    window = stride = dilation = (1, 1)
+    if kernel == DIRECT:
+        window, stride = (draw(st.tuples(st.integers(1, 3), st.integers(1, 3))) for _ in range(2))
+        dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 3)]))
+    else:
+        window = (3, 3)
+    least = [1 if padding == "SAME" else extent(w, d) for w, d in zip(window, dilation, strict=True)]
+    height, width = (draw(st.integers(n, n + 14)) for n in least)
+    example = convolution(
+        (draw(st.integers(1, 2)), height, width, 4 * draw(st.integers(1, 5))),
+        4 * draw(st.integers(1, 3)),
+        draw(numbers),
+        padding,
+        draw(st.sampled_from(ACTIVATIONS)),
+        draw(st.integers(0, 3)) == 0,
+        window,
+        stride,
+        dilation,
+    )
+    assume(kernel in kernels_of(example, DSP))
+    return example
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+def test_generated_c_is_the_reference(alone: str, data: st.DataObject) -> None:
+    assert_c_is_exact(data.draw(st.lists(examples(alone), min_size=8, max_size=8)), DSP)
+
+
+NUMBERS = Numbers(5, -17, 9, 0.1, 40.0, 12, True, 4.0)
+
+
+def test_emulated(alone: str) -> None:
+    shapes = [(1, h, w, c) for h, w, c in [(1, 1, 4), (2, 9, 8), (3, 4, 16), (4, 8, 20), (5, 7, 32), (9, 17, 12)]]
+    drawn = [convolution(shape, 4 + 4 * (i % 3), NUMBERS) for i, shape in enumerate(shapes)]
+    drawn += [convolution((2, 6, 11, 36), 8, NUMBERS, padding="VALID", activation="RELU6")]
+    drawn += [convolution((1, 8, 8, 32), 32, NUMBERS, extreme=True)]
+    if alone == DIRECT:
+        drawn += [convolution((1, 7, 9, 16), 8, NUMBERS, stride=(2, 2))]
+        drawn += [convolution((1, 6, 7, 8), 4, NUMBERS, window=(1, 2), dilation=(1, 3))]
+    assert_c_is_exact(drawn, core="cortex-m4")
+
+
+def sums(**changes: object) -> Sums:
+    members = {
+        "weights": np.ones((4, 36), np.int8),
+        "bias": np.zeros(4, np.int32),
+        "multipliers": np.full(4, 1 << 30),
+        "shifts": np.full(4, -3),
+        "low": np.full(4, -36 * 128),
+        "high": np.full(4, 36 * 127),
+    }
+    return Sums(**{**members, **changes})  # type: ignore[arg-type]
+
+
+GEOMETRY = {
+    **dict.fromkeys(("batches", "stride_h", "stride_w", "dilation_h", "dilation_w", "groups"), 1),
+    **dict.fromkeys(("filter_h", "filter_w"), 3),
+    **dict.fromkeys(("input_c", "output_c"), 4),
+}
+
+
+@pytest.mark.parametrize(
+    ("geometry", "changes", "general", "taken"),
+    [
+        ({}, {}, False, True),
+        ({}, {}, True, False),
+        ({}, {"high": np.full(4, 1 << 25)}, False, False),
+        ({}, {"low": np.full(4, -(1 << 25) + 1)}, False, True),
+        ({}, {"weights": np.full((4, 36), 128)}, False, False),
+        ({"stride_w": 2}, {}, False, False),
+        ({"dilation_h": 2}, {}, False, False),
+        ({"groups": 2}, {}, False, False),
+        ({"filter_w": 1}, {}, False, False),
+        ({"input_c": 6}, {}, False, False),
+        ({"output_c": 2}, {}, False, False),
+    ],
+)
+def test_what_winograd_takes(geometry: dict[str, int], changes: dict[str, object], general: bool, taken: bool) -> None:
+    form = Requantization(np.zeros(4, np.int8), 1, -128, 127, general)
+    assert winograd.fits({**GEOMETRY, **geometry}, sums(**changes), form) is taken
+
+
+@pytest.mark.parametrize(
+    ("geometry", "changes", "general", "taken"),
+    [
+        ({}, {}, False, True),
+        ({}, {}, True, False),
+        ({}, {"high": np.full(4, 1 << 23)}, False, False),
+        ({}, {"low": np.full(4, -(1 << 23) + 1)}, False, True),
+        ({}, {"weights": np.tile(np.array([-128, 1], np.int8), (4, 18))}, False, False),
+        ({}, {"weights": np.tile(np.array([-128, -1], np.int8), (4, 18))}, False, True),
+        ({"filter_h": 4}, {}, False, False),
+        ({"groups": 2}, {}, False, False),
+        ({"input_c": 6}, {}, False, False),
+        ({"output_c": 2}, {}, False, False),
+    ],
+)
+def test_what_direct_takes(geometry: dict[str, int], changes: dict[str, object], general: bool, taken: bool) -> None:
+    form = Requantization(np.zeros(4, np.int8), 1, -128, 127, general)
+    assert direct.fits({**GEOMETRY, **geometry}, sums(**changes), form) is taken
