@@ -16,7 +16,7 @@ TEST_TOOLS := $(DEMO_TOOLS) g++ arm-none-eabi-g++ riscv64-unknown-elf-gcc xtensa
               qemu-system-xtensa openocd
 TEST_APT   := $(DEMO_APT) g++ libstdc++-arm-none-eabi-newlib gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
               gcc-xtensa-lx106 qemu-system-misc openocd
-CHECKERS   := clang-format cppcheck
+CHECKERS   := cppcheck
 
 .PHONY: demo test check tools clean
 
@@ -35,7 +35,7 @@ check:
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	clang-format --dry-run --Werror $(C_FILES)
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_FILES)
 	bash tests/cppcheck.sh
 
 $(VENV)/bin/python:
