@@ -3,16 +3,34 @@ TensorFlow Lite Micro and in generated C."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from products import ACTIVATIONS, Numbers, model, numbers, weights
 
-from one_operator import Example, assert_c_is_exact, assert_reference_is_exact, int8s, needs_oracle
+from emulated_build import run_emulated
+from host_build import Case, run_models
+from one_operator import (
+    Example,
+    assert_c_is_exact,
+    assert_reference_is_exact,
+    assert_same,
+    int8s,
+    kernels_of,
+    needs_oracle,
+)
 from shoal.errors import BadInput
+from shoal.network.execute import execute
 from shoal.network.read_tflite import parse
+from shoal.network.simplify import simplify
+from shoal.operators import kind
 from shoal.operators.window import extent
+from shoal.tensors import Array
+from tflite_builder import ModelBuilder
 
 
 @st.composite
@@ -72,6 +90,142 @@ def test_generated_c_is_the_reference(features: frozenset[str], drawn: list[Exam
 @settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_emulated_c_is_the_reference(core: str, drawn: list[Example]) -> None:
     assert_c_is_exact(drawn, core=core)
+
+
+def tile(
+    filters: tuple[int, int],
+    size: tuple[int, int],
+    stride: int,
+    padding: str,
+    n: Numbers,
+    channels: int = 4,
+    activation: str = "NONE",
+    batches: int = 1,
+    dilation_h: int = 1,
+) -> Example:
+    """Of the shapes that tiles of three pixels run, and their neighbours."""
+    reach = extent(filters[0], dilation_h), filters[1]
+    if padding == "SAME":
+        output = tuple(-(-extent_ // stride) for extent_ in size)
+    else:
+        output = tuple((extent_ - taps) // stride + 1 for extent_, taps in zip(size, reach, strict=True))
+    shape = (batches, *size, channels)
+    data = model(
+        "DEPTHWISE_CONV_2D",
+        shape,
+        weights(np.random.default_rng(n.seed), (1, *filters, channels), -128),
+        (batches, *output, channels),
+        3,
+        n,
+        padding=padding,
+        stride_h=stride,
+        stride_w=stride,
+        dilation_h=dilation_h,
+        depth_multiplier=1,
+        activation=activation,
+    )
+    return Example(data, [int8s(n.seed + 2, shape)])
+
+
+def every_tile(zero_point: int) -> tuple[bytes, list[Array]]:
+    """One network of all widths, strides and edges that choose another tile, and all lengths of lines, whose outputs
+    have this zero point: -128 takes the scaled form, the others need the sum's sign."""
+    rng = np.random.default_rng(zero_point + 128)
+    builder = ModelBuilder()
+    sources, results = [], []
+
+    def add(
+        filters: tuple[int, int], size: tuple[int, int], output: tuple[int, int], stride: int, padding: str
+    ) -> None:
+        source = builder.tensor((1, *size, 8), scale=0.05, zero_point=-7)
+        scale = 40 * 0.1 / 0.05 / (5000.0 * math.sqrt(math.prod(filters))) * np.exp(rng.uniform(-0.7, 0.7, 8))
+        kernel = builder.tensor(data=weights(rng, (1, *filters, 8), -128), scale=scale, axis=3)
+        bias = rng.integers(-4096, 4096, 8).astype(np.int32)
+        result = builder.tensor((1, *output, 8), scale=0.1, zero_point=zero_point)
+        inputs = [source, kernel, builder.tensor(data=bias, scale=np.float32(0.05) * scale)]
+        window = {"padding": padding, "stride_h": stride, "stride_w": stride, "depth_multiplier": 1}
+        builder.operator("DEPTHWISE_CONV_2D", inputs, [result], **window)
+        sources.append((source, int8s(len(sources), (1, *size, 8))))
+        results.append(result)
+
+    for width in range(1, 8):
+        for stride in (1, 2):
+            add((3, 3), (4, width), (-(-4 // stride), -(-width // stride)), stride, "SAME")
+            if width >= 3:
+                add((3, 3), (4, width), (1 + 1 // stride, (width - 3) // stride + 1), stride, "VALID")
+    for taps in range(3, 17):
+        for width in (1, 5):
+            add((taps, 1), (taps + width - 1, 1), (width, 1), 1, "VALID")
+    add((1, 5), (3, 9), (3, 5), 1, "VALID")
+    return builder.build(inputs=[index for index, _ in sources], outputs=results), [array for _, array in sources]
+
+
+@pytest.mark.parametrize("core", [None, "cortex-m4"])
+@pytest.mark.parametrize("zero_point", [-128, 5])
+def test_every_tile_is_exact(zero_point: int, core: str | None) -> None:
+    data, inputs = every_tile(zero_point)
+    graph = simplify(parse(data, "tiles", "tiles"))
+    for operator in graph.operators:
+        call = kind(operator.kind).calls(operator, graph.tensors, frozenset({"dsp"}))[0]
+        assert call.kernel.function == "depthwise_conv_2d_s8_dsp_tile"
+        assert dict(call.shape)["scaled"] == (zero_point == -128)
+    case = Case(data, [inputs], features=frozenset({"dsp"}))
+    ((found,),) = run_models([case]) if core is None else run_emulated([case], core)
+    assert_same(execute(graph, inputs), found)
+
+
+@st.composite
+def tiles(draw: st.DrawFn) -> Example:
+    filters = draw(st.sampled_from([(3, 3), (3, 3), (5, 1), (1, 4)]))
+    padding = draw(st.sampled_from(["SAME", "VALID"]))
+    dilation_h = draw(st.sampled_from([1, 1, 2]))
+    least = (1, 1) if padding == "SAME" else (extent(filters[0], dilation_h), filters[1])
+    size = tuple(side + draw(st.integers(0, 8)) for side in least)
+    n = draw(numbers)
+    if draw(st.booleans()):
+        n = replace(n, output_zero_point=-128, gain=draw(st.sampled_from([40.0, 10.0, 100.0])), bias=10)
+    return tile(
+        filters,
+        (size[0], 1 if filters[1] == 1 else size[1]),
+        draw(st.integers(1, 3)),
+        padding,
+        n,
+        4 * draw(st.integers(1, 5)),
+        draw(st.sampled_from(ACTIVATIONS)),
+        draw(st.integers(1, 2)),
+        dilation_h,
+    )
+
+
+@pytest.mark.parametrize("core", [None, "cortex-m4"])
+@given(st.lists(tiles(), min_size=10, max_size=10, unique_by=lambda e: e.model))
+@settings(deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+def test_tiles_are_the_reference(core: str | None, drawn: list[Example]) -> None:
+    assert_c_is_exact(drawn, frozenset({"dsp"}), core)
+
+
+@needs_oracle
+@pytest.mark.parametrize("multiplier", [6, 8])
+def test_one_input_channel_is_a_convolution(multiplier: int) -> None:
+    filters = weights(np.random.default_rng(5), (1, 10, 4, multiplier))
+    data = model(
+        "DEPTHWISE_CONV_2D",
+        (1, 9, 11, 1),
+        filters,
+        (1, 5, 6, multiplier),
+        3,
+        Numbers(2, -128, -128, 0.1, 40.0, 12, True, 4.0),
+        padding="SAME",
+        stride_h=2,
+        stride_w=2,
+        depth_multiplier=multiplier,
+        activation="RELU",
+    )
+    example = Example(data, [int8s(6, (1, 9, 11, 1))])
+    assert_reference_is_exact(example)
+    assert kernels_of(example, frozenset({"dsp"}))[0].startswith("conv_2d")
+    assert_c_is_exact([example], frozenset({"dsp"}))
+    assert_c_is_exact([example], core="cortex-m4")
 
 
 def test_channels_that_contradict_the_multiplier_are_named() -> None:

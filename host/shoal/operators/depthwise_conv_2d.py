@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import checks, weighted
+from shoal.operators import checks, conv_2d, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums, blocks
+from shoal.operators.requantization import Requantization, Sums, blocks, wrap
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window
 from shoal.tensors import Array, Tensor
 
@@ -22,8 +22,13 @@ BLOCK = 4
 
 _LITERAL = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8")
 _SHARED = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False)
+
+#: what depthwise_conv_2d_s8_dsp_tile.h takes: pixels of a tile, taps of a filter of one row, right shift where scaled
+_PIXELS, _TAPS, _SHIFT = 3, range(3, 17), 11
+
 _DSP = frozenset({"dsp"})
 _NINE = "depthwise_conv_2d_s8_dsp_3x3"
+_TILE = Kernel("depthwise_conv_2d_s8_dsp_tile", "depthwise_conv_2d_s8_dsp_tile", _DSP, common_bytes=2200)
 _DSP_LITERAL = Kernel(_NINE, _NINE, _DSP, common_bytes=1014)
 _DSP_SHARED = Kernel(_NINE, _NINE, _DSP, literal=False, common_bytes=1014)
 
@@ -105,7 +110,133 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     nine = weights.shape[1:3] == (3, 3) and window.depth_multiplier == 1 and output_c % 4 == 0
     if features >= _DSP and nine and not form.general:
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+    if features >= _DSP and not form.general:
+        found += _tiles(_as_row(geometry), source, output, sums, form)
+    if geometry["input_c"] == 1:
+        found += conv_2d.calls(*_as_convolution(operator, tensors), features)
     return sorted(found, key=lambda call: call.instructions)
+
+
+def _as_convolution(operator: Operator, tensors: Tensors) -> tuple[Operator, Tensors]:
+    """What an operator of one input channel is: the same filters in another order."""
+    weights = checks.operand(operator, tensors, 1)
+    assert weights.data is not None
+    data = np.ascontiguousarray(weights.data.transpose(3, 1, 2, 0))
+    known = asdict(operator.attributes)
+    del known["depth_multiplier"]
+    filters = replace(weights, shape=data.shape, data=data)
+    return replace(operator, attributes=conv_2d.Attributes(**known)), {**tensors, weights.index: filters}
+
+
+def _as_row(geometry: dict[str, int]) -> dict[str, int]:
+    """The same where a column of pixels lies as a row of them: one after another."""
+    if any(geometry[member] != 1 for member in ("input_w", "output_w", "filter_w")) or geometry["pad_left"]:
+        return geometry
+    turned = dict(geometry)
+    for member in ("input", "output", "filter", "stride", "dilation"):
+        turned[f"{member}_h"], turned[f"{member}_w"] = geometry[f"{member}_w"], geometry[f"{member}_h"]
+    turned["pad_top"], turned["pad_left"] = geometry["pad_left"], geometry["pad_top"]
+    return turned
+
+
+def _tiles(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> list[Call]:
+    """Three pixels by two channels, of the shapes that depthwise_conv_2d_s8_dsp_tile.h takes."""
+    channels, rows, taps, stride, width = g["input_c"], g["filter_h"], g["filter_w"], g["stride_w"], g["output_w"]
+    right = (width - 1) * stride - g["pad_left"] + taps - g["input_w"]
+    outside = max(g["pad_left"], right)
+    nine = (rows, taps) == (3, 3) and stride <= 2 and outside <= 1
+    line = rows == 1 and taps in _TAPS and stride == 1 and outside <= 0
+    if g["multiplier"] != 1 or channels % 4 or g["dilation_w"] != 1 or not (nine or line):
+        return []
+    scaled = _scaled_stream(sums, form)
+    shape = ["batches", "input_h", "input_w", "output_h", "output_w"]
+    shape += ["stride_h", "stride_w", "dilation_h", "pad_top", "pad_left"]
+    threes, rest = divmod(width, _PIXELS)
+    tiles = {3: threes - 1, 2: 2} if width > _PIXELS and rest == 1 else {3: threes, rest or 1: int(rest > 0)}
+    instructions = sum(
+        count * (channels // 4 * _tile_instructions(rows, taps, stride, pixels, scaled is not None) + 12)
+        for pixels, count in tiles.items()
+    )
+    instructions -= 2 * rows * channels // 4 * (int(g["pad_left"] > 0) + int(right > 0))
+    parts = sum(count > 0 for count in tiles.values()) + int(g["pad_left"] > 0 and width > _PIXELS)
+    columns = (_PIXELS - 1) * stride + taps
+    return [
+        Call(
+            _TILE,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=(
+                *((name, g[name]) for name in shape[:5]),
+                *(("channels", channels), ("rows", rows), ("taps", taps)),
+                *((name, g[name]) for name in shape[5:]),
+                *(("scaled", int(scaled is not None)), ("clamped", int(form.clamped))),
+            ),
+            parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
+            constants=(
+                Constant("stream", _doubled_stream(sums, form) if scaled is None else scaled),
+                Constant("padding", np.full(columns * channels, source.zero_point, np.int8)),
+            ),
+            in_place=(overlap(g | {"output_c": channels}, _PIXELS, packed=False),),
+            instructions=g["batches"] * g["output_h"] * (instructions + 30 + 25 * parts),
+            code_bytes=400,
+        )
+    ]
+
+
+def _tile_instructions(rows: int, taps: int, stride: int, pixels: int, scaled: bool) -> int:
+    """For four channels of one tile."""
+    columns = (pixels - 1) * stride + taps
+    weights = 1 + taps - 3 if pixels > 1 else taps // 3 + taps % 3
+    row = 1 + weights + 2 * columns + max(0, columns - 2) // 4 + 2 * taps * pixels
+    results = 2 * (1 + pixels * (3 if scaled else 5))
+    return 2 * (2 * pixels + rows * row + results) + (9 if rows == 3 else 7)
+
+
+def _scaled_stream(sums: Sums, form: Requantization) -> Array | None:
+    """The stream with one right shift for all channels, where their shifts and sums allow it and the output's zero
+    point is -128. A channel that has one result whatever its sum takes it from the addend."""
+    shifts = form.shifts.astype(np.int64) + 1
+    up = _SHIFT - shifts
+    reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
+    fits = (up >= 1) & (up <= 7) & (reach < np.int64(1) << (30 - np.clip(up, 1, 7)))
+    first, last = (_result(ends, sums, form) for ends in (sums.low, sums.high))
+    if form.offset != 2 * -128 + 1 or not (fits | (first == last)).all():
+        return None
+    up = np.where(fits, up, 1)
+    addends = np.where(fits, (1 << (up - 1)) + (1 << (_SHIFT - 1)) - (128 << _SHIFT), first << _SHIFT)
+    return _stream(sums, 1 + up, [np.where(fits, sums.multipliers, 0), addends])
+
+
+def _result(value: Array, sums: Sums, form: Requantization) -> Array:
+    """fixed_point.h's requantize, saturated."""
+    halving = form.shifts.astype(np.int64)
+    high = (2 * value * sums.multipliers + (1 << 31)) >> 32
+    values: Array = np.clip((high + (form.offset << halving) + (value >> 63)) >> halving >> 1, -128, 127)
+    return values
+
+
+def _doubled_stream(sums: Sums, form: Requantization) -> Array:
+    halving = form.shifts.astype(np.int64)
+    return _stream(sums, np.ones_like(halving), [sums.multipliers, form.offset << halving, halving + 1])
+
+
+def _stream(sums: Sums, up: Array, records: list[Array]) -> Array:
+    """Weights and biases shifted left by `up`, then the records of each channel: int32, see
+    depthwise_conv_2d_s8_dsp_tile.h for the order."""
+    weights = (sums.weights.astype(np.int64) << up[:, None]).astype(np.int16).astype(np.int64)
+    bias, scales = sums.bias.astype(np.int64) << up, np.stack(records, axis=1)
+    pairs = [
+        np.concatenate(
+            [
+                np.stack([bias[even::4], bias[even + 2 :: 4]], axis=1),
+                (weights[even::4] & 0xFFFF) | (weights[even + 2 :: 4] << 16),
+                *(scales[even::4], scales[even + 2 :: 4]),
+            ],
+            axis=1,
+        )
+        for even in (0, 1)
+    ]
+    return wrap(np.stack(pairs, axis=1).reshape(-1))
 
 
 def _dsp(
