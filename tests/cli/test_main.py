@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import click
 import pytest
@@ -154,3 +155,28 @@ def test_options_that_make_no_sense_are_refused_before_any_work(shoal, small, ar
     command, *options = arguments
     ran = shoal(command, small, *options, "--json")
     assert ran.code == 2 and options[0] in ran.document["error"]["what"]
+
+
+def test_a_signal_to_end_is_json_too(shoal, probe):
+    def ended():
+        cli._leave(signal.SIGTERM, None)
+
+    probe(ended)
+    ran = shoal("probe", "--json")
+    assert ran.code == 128 + signal.SIGTERM and ran.document["error"]["what"] == "ended by SIGTERM"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["boards"], ["boards", "--json"], ["--help"]])
+def test_a_full_disk_is_no_fault_of_ours(arguments):
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "shoal", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=os.environ
+        )
+    assert ran.returncode == 2 and "space" in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_closed_streams_do_no_harm():
+    command = f"{sys.executable} -m shoal boards --json >&-; {sys.executable} -m shoal nonsense >&- 2>&-"
+    ran = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert ran.returncode == 2 and ran.stderr == ""

@@ -20,6 +20,7 @@ def test_any_name_becomes_an_identifier(name: str) -> None:
 
 def test_names_that_c_or_cpp_reserve_are_changed() -> None:
     assert text.c_ident("class") == "m_class"
+    assert text.c_ident("stdint") == "m_stdint"
     assert text.c_ident("2nd try") == "m_2nd_try"
     assert text.c_ident("Keyword-Spotting.v1") == "keyword_spotting_v1"
 

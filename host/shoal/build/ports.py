@@ -32,9 +32,7 @@ def ports() -> list[Port]:
     from serial.tools import list_ports
 
     found = [
-        Port(
-            p.device, p.serial_number or "", None if p.vid is None else (p.vid, p.pid), p.product or p.description or ""
-        )
+        Port(p.device, p.serial_number or "", None if p.vid is None else (p.vid, p.pid), p.product or "")
         for p in list_ports.comports()
     ]
     known = {(p.usb, p.serial_number) for p in found}

@@ -6,6 +6,7 @@ results and errors become text or JSON and an exit code.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -98,6 +99,9 @@ def shoal_group() -> None:
 
 def main() -> NoReturn:
     """The console script `shoal`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # a shell's >&- closes it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _leave)
@@ -106,7 +110,15 @@ def main() -> NoReturn:
 
 def _leave(number: int, _frame: Any) -> NoReturn:
     """Ends by an exception, so that emulators and locks are let go of on the way out."""
-    sys.exit(128 + number)
+    raise _Ended(number)
+
+
+class _Ended(BaseException):
+    """A signal asked for the end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -127,6 +139,8 @@ def execute(arguments: Sequence[str]) -> int:
         return _print_text(result)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", "", "", INTERRUPTED, as_json)
+    except _Ended as ended:
+        return _fail(f"ended by {signal.Signals(ended.number).name}", "", "", 128 + ended.number, as_json)
     except BrokenPipeError:
         _discard_stdout()
         return 0
@@ -162,6 +176,8 @@ def _explain(error: Exception) -> ShoalError:
         return BadInput(what[:1].lower() + what[1:], where=path, advice=f"`{path} --help` shows examples")
     if isinstance(error, OSError) and error.filename is not None and not _ours(str(error.filename)):
         return BadInput((error.strerror or str(error)).lower(), where=str(error.filename))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BadInput("no space is left to write", advice="free some, or write elsewhere")
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return ShoalError(
         f"a fault of shoal: {type(error).__name__}: {error}",
@@ -191,6 +207,8 @@ def _print_json(document: dict[str, Any], code: int) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_stdout()
+    except OSError as error:
+        return _unprinted(error)
     return code
 
 
@@ -200,9 +218,18 @@ def _print_text(result: Result) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_stdout()
+    except OSError as error:
+        return _unprinted(error)
     if result.error is not None:
         return _fail(result.error.what, result.error.where, result.error.advice, result.exit_code, as_json=False)
     return 0
+
+
+def _unprinted(error: OSError) -> int:
+    """Standard output takes nothing, as on a full disk."""
+    _discard_stdout()
+    what = f"the result cannot be printed: {(error.strerror or str(error)).lower()}"
+    return _fail(what, "standard output", "", BadInput.exit_code, as_json=False)
 
 
 def _discard_stdout() -> None:

@@ -34,11 +34,20 @@ C_TYPES = {
     "float32": "float",
 }
 
+#: headers that kernels and firmware include by these names: a model's own header must not stand in their place
+_HEADERS = frozenset(
+    """
+    assert complex ctype errno fenv inttypes limits locale math setjmp signal stdarg stdbool stddef stdint stdio stdlib
+    string tgmath time wchar wctype
+    """.split()  # noqa: SIM905 - a list of words reads better as words
+)
+
 
 def c_ident(text: str) -> str:
-    """A C and C++ identifier made of `text`: lower case, other characters become underscores."""
+    """A C and C++ identifier made of `text`, which names a header, too: lower case, other characters become
+    underscores."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower() or "model"
-    if name[0].isdigit() or name in _KEYWORDS:
+    if name[0].isdigit() or name in _KEYWORDS | _HEADERS:
         name = f"m_{name}"
     return name
 
