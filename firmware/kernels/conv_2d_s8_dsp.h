@@ -195,7 +195,7 @@ SHOAL_INLINE int16_t *conv_2d_s8_dsp_unpack(int16_t *target, const int8_t *input
         input += 4;
         target += 8;
     }
-    if (length % 4 != 0) {
+    if (length % 4 > 0) {
         uint32_t word = 0;
         memcpy(&word, input, (uint32_t)length % 4U);
         store_word(target, even_bytes(word));

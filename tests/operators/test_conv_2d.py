@@ -3,13 +3,15 @@ and in generated C."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from products import ACTIVATIONS, Numbers, model, numbers, weights
 
-from one_operator import Example, assert_c_is_exact, assert_reference_is_exact, int8s, needs_oracle
+from one_operator import Example, assert_c_is_exact, assert_reference_is_exact, int8s, kernels_of, needs_oracle
 from shoal.errors import BadInput, Unsupported
 from shoal.network.read_tflite import parse
 from shoal.operators import kind
@@ -58,7 +60,36 @@ def test_reference_is_tflms(example: Example) -> None:
     assert_reference_is_exact(example)
 
 
+@st.composite
+def quads(draw: st.DrawFn) -> Example:
+    """What the kernels that compute four output channels at a time take; half of them with ReLU's zero point."""
+    filter_h, filter_w = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    height, width = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    stride_h, stride_w = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    filter_c, output_c = draw(st.integers(1, 20)), 4 * draw(st.integers(1, 3))
+    shape = (draw(st.integers(1, 2)), height, width, filter_c)
+    n = draw(numbers)
+    relu = draw(st.booleans())
+    settings_of = {"gain": 40.0, "bias": 12, "spread": 4.0, "output_scale": 0.05}
+    n = replace(n, **settings_of, output_zero_point=-128 if relu else n.output_zero_point)
+    filters = weights(np.random.default_rng(n.seed), (output_c, filter_h, filter_w, filter_c))
+    data = model(
+        "CONV_2D",
+        shape,
+        filters,
+        (shape[0], -(-height // stride_h), -(-width // stride_w), output_c),
+        0,
+        n,
+        padding="SAME",
+        stride_h=stride_h,
+        stride_w=stride_w,
+        activation="RELU" if relu else "NONE",
+    )
+    return Example(data, [int8s(n.seed + 2, shape)])
+
+
 several = st.lists(examples(), min_size=6, max_size=6, unique_by=lambda e: e.model)
+several_quads = st.lists(quads(), min_size=8, max_size=8, unique_by=lambda e: e.model)
 
 
 @pytest.mark.parametrize("features", [frozenset(), frozenset({"dsp"})], ids=["plain", "dsp"])
@@ -73,6 +104,14 @@ def test_generated_c_is_the_reference(features: frozenset[str], drawn: list[Exam
 @settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_emulated_c_is_the_reference(core: str, drawn: list[Example]) -> None:
     assert_c_is_exact(drawn, core=core)
+
+
+@pytest.mark.parametrize("core", [None, "cortex-m4"])
+@given(several_quads)
+@settings(deadline=None, max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+def test_four_channels_at_a_time_are_the_reference(core: str | None, drawn: list[Example]) -> None:
+    assert "conv_2d_s8_dsp_2x4" in {kernels_of(e, frozenset({"dsp"}))[0] for e in drawn}
+    assert_c_is_exact(drawn, frozenset({"dsp"}), core)
 
 
 def builder(

@@ -49,9 +49,9 @@ def predict(plan: Plan) -> Prediction:
     calls = [s.call for s in plan.steps]
     instances = list({instance(c): c for c in calls}.values())
     kernels: Mapping[str, Any] = core["kernels"]
-    used = {key(c.kernel.function, c.kernel.literal, plan.options.prefer) for c in instances}
+    used = {key(c.kernel.function, c.kernel.literal, plan.options.prefer): c.kernel.common_bytes for c in instances}
     code = sum(_instance_bytes(kernels, c, plan.options.prefer) for c in instances)
-    code += sum(kernels[k]["shared"] for k in used if k in kernels)
+    code += sum(kernels[k]["shared"] if k in kernels else common for k, common in used.items())
     code += sum(table_bytes(c) for c in calls) + core["overhead"]
     deepest = max(frame_bytes(core, c, plan.options.prefer) for c in instances)
     return Prediction(
