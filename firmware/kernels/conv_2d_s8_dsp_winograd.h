@@ -281,33 +281,39 @@ SHOAL_INLINE void conv_2d_s8_dsp_winograd_store(int8_t *output, int32_t pixel, i
         output[3 * pixel] =
             conv_2d_s8_dsp_winograd_rescale(t + (q << 3) + (m[5] << 1), bias, multiplier, addend, shift);
         output += row;
+        SHOAL_IN_MEMORY(lines);
     }
 }
 
-/* A block of channels of one tile, of which `height` rows and `width` columns lie in the image. */
+/* A block of channels of two tiles, of which `height` rows and `width` columns lie in the image. */
 SHOAL_INLINE void conv_2d_s8_dsp_winograd_block(int8_t *output, int32_t height, int32_t width, const int32_t *sums,
                                                 const int32_t *requantization,
                                                 const conv_2d_s8_dsp_winograd_shape *shape) {
-    const int32_t row = shape->output_w * shape->output_c;
+    const int32_t columns = WINOGRAD_TILES * WINOGRAD_TILE;
+    const int32_t line = shape->output_w * shape->output_c;
     const int32_t high = shape->output_h % WINOGRAD_TILE == 0 || height >= WINOGRAD_TILE;
-    const int32_t wide = shape->output_w % (WINOGRAD_TILES * WINOGRAD_TILE) == 0 || width >= WINOGRAD_TILE;
-    if (high && wide) {
-        SHOAL_UNROLL(1)
-        for (int32_t c = 0; c < WINOGRAD_CHANNELS; ++c) {
-            conv_2d_s8_dsp_winograd_store(output + c, shape->output_c, row, sums + c, requantization + 4 * c);
+    const int32_t wide = shape->output_w % columns == 0 || width >= columns;
+    int8_t tiles[WINOGRAD_TILE * WINOGRAD_TILES * WINOGRAD_TILE * WINOGRAD_CHANNELS];
+    int8_t *target = high && wide ? output : tiles;
+    const int32_t pixel = high && wide ? shape->output_c : WINOGRAD_CHANNELS;
+    const int32_t row = high && wide ? line : columns * WINOGRAD_CHANNELS;
+    const int32_t *record = requantization;
+    SHOAL_UNROLL(1)
+    for (int32_t i = 0; i < WINOGRAD_SUMS; ++i) {
+        conv_2d_s8_dsp_winograd_store(target, pixel, row, sums + i, record);
+        ++target;
+        record += 4;
+        if (i == WINOGRAD_CHANNELS - 1) {
+            target += WINOGRAD_TILE * pixel - WINOGRAD_CHANNELS;
+            record = requantization;
         }
-    } else {
-        int8_t tile[WINOGRAD_TILE * WINOGRAD_TILE * WINOGRAD_CHANNELS];
+    }
+    if (!high || !wide) {
         SHOAL_UNROLL(1)
-        for (int32_t c = 0; c < WINOGRAD_CHANNELS; ++c) {
-            conv_2d_s8_dsp_winograd_store(tile + c, WINOGRAD_CHANNELS, WINOGRAD_TILE * WINOGRAD_CHANNELS, sums + c,
-                                          requantization + 4 * c);
-        }
-        SHOAL_UNROLL(1)
-        for (int32_t i = 0; i < WINOGRAD_TILE * WINOGRAD_TILE; ++i) {
-            const int32_t y = i / WINOGRAD_TILE, x = i % WINOGRAD_TILE;
+        for (int32_t i = 0; i < WINOGRAD_TILE * columns; ++i) {
+            const int32_t y = i / columns, x = i % columns;
             if (y < height && x < width) {
-                memcpy(output + y * row + x * shape->output_c, tile + i * WINOGRAD_CHANNELS, WINOGRAD_CHANNELS);
+                memcpy(output + y * line + x * shape->output_c, tiles + i * WINOGRAD_CHANNELS, WINOGRAD_CHANNELS);
             }
         }
     }
@@ -339,12 +345,8 @@ SHOAL_INLINE void conv_2d_s8_dsp_winograd_rows(const int8_t *const *rows, int8_t
         for (int32_t c = 0; c < shape->output_c; c += WINOGRAD_CHANNELS) {
             conv_2d_s8_dsp_winograd_multiply(&products);
             products.weights += WINOGRAD_POSITIONS * filled * WINOGRAD_CHANNELS * 2;
-            SHOAL_UNROLL(1)
-            for (int32_t t = 0; t < WINOGRAD_TILES; ++t) {
-                const int32_t column = x + t * WINOGRAD_TILE;
-                conv_2d_s8_dsp_winograd_block(output + column * shape->output_c + c, height, shape->output_w - column,
-                                              sums + t * WINOGRAD_CHANNELS, args->requantization + 4 * c, shape);
-            }
+            conv_2d_s8_dsp_winograd_block(output + x * shape->output_c + c, height, shape->output_w - x, sums,
+                                          args->requantization + 4 * c, shape);
         }
     }
     if (shape->clamped) {

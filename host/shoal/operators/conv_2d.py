@@ -153,7 +153,7 @@ def _winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Su
         scratch_bytes=winograd.scratch_bytes(shape),
         in_place=(winograd.overlap(shape),),
         instructions=winograd.instructions(shape),
-        code_bytes=3300,
+        code_bytes=2200,
     )
 
 
