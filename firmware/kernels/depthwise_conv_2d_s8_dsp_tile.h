@@ -76,46 +76,59 @@ typedef struct {
 
 /* The assembler's macros, defined within each function that uses them so that it may go anywhere.
  * Registers: r0 a row or the output, r1 stream, r2, r3, r12 weights or rescaling, r4 to r9 two sums per pixel, r10
- * channels, r11 three times as many, lr the column. Stack: a copy of the run. */
+ * channels, r11 three times as many, lr the column, and where two are loaded at once r0 or, free below three pixels, r8
+ * for the other. Stack: a copy of the run. */
 #define DEPTHWISE_CONV_2D_S8_DSP_TILE_MACROS                                                            \
-    ".macro dw_use tap, even, odd\n"                                                                    \
-    ".if (\\tap) >= 0 && (\\tap) < dw_taps\n"                                                           \
-    ".if (\\tap) % 3 == 0\n"     "smlabb \\even, lr, r2, \\even\n"  "smlatt \\odd, lr, r2, \\odd\n"     \
-    ".elseif (\\tap) % 3 == 1\n" "smlabb \\even, lr, r3, \\even\n"  "smlatt \\odd, lr, r3, \\odd\n"     \
-    ".else\n"                    "smlabb \\even, lr, r12, \\even\n" "smlatt \\odd, lr, r12, \\odd\n"    \
-    ".endif\n" ".endif\n" ".endm\n"                                                                     \
-    /* the weights that column dw_j is the first to meet */                                             \
-    ".macro dw_weights\n"                                                                               \
-    ".if dw_j == 0 || (dw_pixels == 1 && dw_j % 3 == 0 && dw_j + 3 <= dw_taps)\n"                       \
-    "ldmia r1!, {r2, r3, r12}\n"                                                                        \
-    ".elseif dw_j >= 3 && dw_j < dw_taps && (dw_pixels > 1 || dw_j >= dw_taps / 3 * 3)\n"               \
-    ".if dw_j % 3 == 0\n"     "ldr r2, [r1], #4\n"                                                      \
-    ".elseif dw_j % 3 == 1\n" "ldr r3, [r1], #4\n"                                                      \
-    ".else\n"                 "ldr r12, [r1], #4\n"                                                     \
-    ".endif\n" ".endif\n" ".endm\n"                                                                     \
-    ".macro dw_column odd\n"                                                                            \
-    ".if dw_j < dw_left || dw_j >= dw_columns - dw_right\n"                                             \
-    "ldr lr, [sp, #44]\n"                                                                               \
-    ".else\n"                                                                                           \
-    ".if dw_at == 5\n"     "add r0, r0, r10, lsl #2\n" ".set dw_at, 1\n" ".endif\n"                     \
-    ".if dw_at == 0\n"     "ldr lr, [r0]\n"                                                             \
-    ".elseif dw_at == 1\n" "ldr lr, [r0, r10]\n"                                                        \
-    ".elseif dw_at == 2\n" "ldr lr, [r0, r10, lsl #1]\n"                                                \
-    ".elseif dw_at == 3\n" "ldr lr, [r0, r11]\n"                                                        \
-    ".else\n"              "ldr lr, [r0, r10, lsl #2]\n" ".endif\n"                                     \
-    ".set dw_at, dw_at + 1\n"                                                                           \
-    ".if \\odd\n" "sxtb16 lr, lr, ror #8\n" ".else\n" "sxtb16 lr, lr\n" ".endif\n"                      \
-    ".endif\n" ".endm\n"                                                                                \
-    ".macro dw_row slot, odd\n"                                                                         \
-    "ldr r0, [sp, #\\slot]\n"                                                                           \
-    ".set dw_j, 0\n" ".set dw_at, 0\n"                                                                  \
-    ".rept dw_columns\n"                                                                                \
-    "dw_weights\n"                                                                                      \
-    "dw_column \\odd\n"                                                                                 \
-    "dw_use dw_j, r4, r5\n"                                                                             \
-    ".if dw_pixels > 1\n" "dw_use dw_j-dw_stride, r6, r7\n" ".endif\n"                                  \
-    ".if dw_pixels > 2\n" "dw_use dw_j-2*dw_stride, r8, r9\n" ".endif\n"                                \
-    ".set dw_j, dw_j + 1\n" ".endr\n" ".endm\n"                                                         \
+    ".macro dw_use tap, column, even, odd\n"                                                                \
+    ".if (\\tap) >= 0 && (\\tap) < dw_taps\n"                                                               \
+    ".if (\\tap) % 3 == 0\n"     "smlabb \\even, \\column, r2, \\even\n"  "smlatt \\odd, \\column, r2, \\odd\n" \
+    ".elseif (\\tap) % 3 == 1\n" "smlabb \\even, \\column, r3, \\even\n"  "smlatt \\odd, \\column, r3, \\odd\n" \
+    ".else\n"                    "smlabb \\even, \\column, r12, \\even\n" "smlatt \\odd, \\column, r12, \\odd\n" \
+    ".endif\n" ".endif\n" ".endm\n"                                                                         \
+    /* the weights that column dw_j is the first to meet */                                                 \
+    ".macro dw_weights\n"                                                                                   \
+    ".if dw_j == 0 || (dw_pixels == 1 && dw_j % 3 == 0 && dw_j + 3 <= dw_taps)\n"                           \
+    "ldmia r1!, {r2, r3, r12}\n"                                                                            \
+    ".elseif dw_j >= 3 && dw_j < dw_taps && (dw_pixels > 1 || dw_j >= dw_taps / 3 * 3)\n"                   \
+    ".if dw_j % 3 == 0\n"     "ldr r2, [r1], #4\n"                                                          \
+    ".elseif dw_j % 3 == 1\n" "ldr r3, [r1], #4\n"                                                          \
+    ".else\n"                 "ldr r12, [r1], #4\n"                                                         \
+    ".endif\n" ".endif\n" ".endm\n"                                                                         \
+    ".macro dw_load j, column\n"                                                                            \
+    ".if (\\j) < dw_left || (\\j) >= dw_columns - dw_right\n"                                               \
+    "ldr \\column, [sp, #44]\n"                                                                             \
+    ".else\n"                                                                                               \
+    ".if dw_at == 5\n"     "add r0, r0, r10, lsl #2\n" ".set dw_at, 1\n" ".endif\n"                         \
+    ".if dw_at == 0\n"     "ldr \\column, [r0]\n"                                                           \
+    ".elseif dw_at == 1\n" "ldr \\column, [r0, r10]\n"                                                      \
+    ".elseif dw_at == 2\n" "ldr \\column, [r0, r10, lsl #1]\n"                                              \
+    ".elseif dw_at == 3\n" "ldr \\column, [r0, r11]\n"                                                      \
+    ".else\n"              "ldr \\column, [r0, r10, lsl #2]\n" ".endif\n"                                   \
+    ".set dw_at, dw_at + 1\n" ".endif\n" ".endm\n"                                                          \
+    ".macro dw_multiply column, odd\n"                                                                      \
+    ".if dw_j > 0\n" "dw_weights\n" ".endif\n"                                                              \
+    ".if dw_j >= dw_left && dw_j < dw_columns - dw_right\n"                                                 \
+    ".if \\odd\n" "sxtb16 \\column, \\column, ror #8\n" ".else\n" "sxtb16 \\column, \\column\n" ".endif\n"  \
+    ".endif\n"                                                                                              \
+    "dw_use dw_j, \\column, r4, r5\n"                                                                       \
+    ".if dw_pixels > 1\n" "dw_use dw_j-dw_stride, \\column, r6, r7\n" ".endif\n"                            \
+    ".if dw_pixels > 2\n" "dw_use dw_j-2*dw_stride, \\column, r8, r9\n" ".endif\n"                          \
+    ".set dw_j, dw_j + 1\n" ".endm\n"                                                                       \
+    /* two loads in a row take three cycles, not four */                                                    \
+    ".macro dw_two column, odd\n"                                                                           \
+    "dw_load dw_j, lr\n"                                                                                    \
+    "dw_load dw_j+1, \\column\n"                                                                            \
+    "dw_multiply lr, \\odd\n"                                                                               \
+    "dw_multiply \\column, \\odd\n" ".endm\n"                                                               \
+    ".macro dw_row slot, odd\n"                                                                             \
+    ".set dw_j, 0\n" ".set dw_at, 0\n"                                                                      \
+    "dw_weights\n"                                                                                          \
+    "ldr r0, [sp, #\\slot]\n"                                                                               \
+    ".rept dw_columns\n"                                                                                    \
+    ".if dw_j == dw_columns - 2\n" "dw_two r0, \\odd\n"                                                     \
+    ".elseif dw_pixels < 3 && dw_j < dw_columns - 3\n" "dw_two r8, \\odd\n"                                 \
+    ".elseif dw_j < dw_columns\n" "dw_load dw_j, lr\n" "dw_multiply lr, \\odd\n"                            \
+    ".endif\n" ".endr\n" ".endm\n"                                                                          \
     /* as fixed_point.h's requantize; where scaled the sum's sign does not matter, as -128 takes all below zero */ \
     ".macro dw_scale sum\n"                                                                             \
     ".if dw_scaled\n"                                                                                   \
@@ -141,8 +154,8 @@ typedef struct {
     ".else\n" "dw_store r5, r7, r9, -1\n" "str r0, [sp]\n" ".endif\n" ".endm\n"
 
 #define DEPTHWISE_CONV_2D_S8_DSP_TILE_PURGE                                                                  \
-    ".purgem dw_use\n" ".purgem dw_weights\n" ".purgem dw_column\n" ".purgem dw_row\n" ".purgem dw_scale\n" \
-    ".purgem dw_store\n" ".purgem dw_pair\n"
+    ".purgem dw_use\n" ".purgem dw_weights\n" ".purgem dw_load\n" ".purgem dw_multiply\n" ".purgem dw_two\n" \
+    ".purgem dw_row\n" ".purgem dw_scale\n" ".purgem dw_store\n" ".purgem dw_pair\n"
 
 #define DEPTHWISE_CONV_2D_S8_DSP_TILE_NAME(scaled, rows, taps, stride, pixels, left, right) \
     depthwise_conv_2d_s8_dsp_tile_##scaled##_##rows##x##taps##_##stride##_##pixels##_##left##right
