@@ -63,33 +63,50 @@ def test_reference_is_tflms(example: Example) -> None:
 @st.composite
 def quads(draw: st.DrawFn) -> Example:
     """What the kernels that compute four output channels at a time take; half of them with ReLU's zero point."""
-    filter_h, filter_w = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
-    height, width = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
-    stride_h, stride_w = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    filter_c, output_c = draw(st.integers(1, 20)), 4 * draw(st.integers(1, 3))
-    shape = (draw(st.integers(1, 2)), height, width, filter_c)
-    n = draw(numbers)
-    relu = draw(st.booleans())
-    settings_of = {"gain": 40.0, "bias": 12, "spread": 4.0, "output_scale": 0.05}
-    n = replace(n, **settings_of, output_zero_point=-128 if relu else n.output_zero_point)
-    filters = weights(np.random.default_rng(n.seed), (output_c, filter_h, filter_w, filter_c))
+    filter_size = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    shape = draw(st.tuples(st.integers(1, 2), st.integers(1, 9), st.integers(1, 9), st.integers(1, 20)))
+    strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    return same(draw(numbers), shape, filter_size, strides, 4 * draw(st.integers(1, 3)), draw(st.booleans()))
+
+
+@st.composite
+def spectra(draw: st.DrawFn) -> Example:
+    """What the kernel for one input channel takes: images of time and frequency."""
+    filter_size = draw(st.tuples(st.integers(1, 12), st.integers(1, 4)))
+    shape = draw(st.tuples(st.integers(1, 2), st.integers(1, 14), st.integers(9, 24), st.just(1)))
+    strides = (draw(st.integers(1, 3)), 2)
+    return same(draw(numbers), shape, filter_size, strides, draw(st.integers(3, 70)), True)
+
+
+def same(
+    n: Numbers,
+    shape: tuple[int, int, int, int],
+    filter_size: tuple[int, int],
+    strides: tuple[int, int],
+    channels: int,
+    relu: bool,
+) -> Example:
+    """A convolution with SAME padding whose sums rescale without left shifts."""
+    n = replace(n, gain=40.0, bias=12, spread=4.0, output_scale=0.05)
+    n = replace(n, output_zero_point=-128 if relu else n.output_zero_point)
+    filters = weights(np.random.default_rng(n.seed), (channels, *filter_size, shape[3]))
+    size = (-(-shape[1] // strides[0]), -(-shape[2] // strides[1]))
     data = model(
         "CONV_2D",
         shape,
         filters,
-        (shape[0], -(-height // stride_h), -(-width // stride_w), output_c),
+        (shape[0], *size, channels),
         0,
         n,
         padding="SAME",
-        stride_h=stride_h,
-        stride_w=stride_w,
+        stride_h=strides[0],
+        stride_w=strides[1],
         activation="RELU" if relu else "NONE",
     )
     return Example(data, [int8s(n.seed + 2, shape)])
 
 
 several = st.lists(examples(), min_size=6, max_size=6, unique_by=lambda e: e.model)
-several_quads = st.lists(quads(), min_size=8, max_size=8, unique_by=lambda e: e.model)
 
 
 @pytest.mark.parametrize("features", [frozenset(), frozenset({"dsp"})], ids=["plain", "dsp"])
@@ -107,11 +124,17 @@ def test_emulated_c_is_the_reference(core: str, drawn: list[Example]) -> None:
 
 
 @pytest.mark.parametrize("core", [None, "cortex-m4"])
-@given(several_quads)
-@settings(deadline=None, max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-def test_four_channels_at_a_time_are_the_reference(core: str | None, drawn: list[Example]) -> None:
-    assert "conv_2d_s8_dsp_2x4" in {kernels_of(e, frozenset({"dsp"}))[0] for e in drawn}
-    assert_c_is_exact(drawn, frozenset({"dsp"}), core)
+@pytest.mark.parametrize(
+    ("drawn", "function"), [(quads(), "conv_2d_s8_dsp_2x4"), (spectra(), "conv_2d_s8_dsp_kronecker")]
+)
+@given(data=st.data())
+@settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+def test_special_kernels_are_the_reference(
+    drawn: st.SearchStrategy[Example], function: str, core: str | None, data: st.DataObject
+) -> None:
+    several = data.draw(st.lists(drawn, min_size=8, max_size=8, unique_by=lambda e: e.model))
+    assert function in {kernels_of(e, frozenset({"dsp"}))[0] for e in several}
+    assert_c_is_exact(several, frozenset({"dsp"}), core)
 
 
 def builder(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks, direct, short_pairs, weighted, winograd
+from shoal.operators import channel_pairs, checks, direct, kronecker, short_pairs, weighted, winograd
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
@@ -30,6 +30,7 @@ _DSP_SHARED = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False, co
 _DIRECT = Kernel("conv_2d_s8_dsp_direct", "conv_2d_s8_dsp_direct", _DSP, common_bytes=700)
 _WINOGRAD = Kernel("conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_winograd", _DSP, common_bytes=768)
 _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes=940)
+_KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         found.append(_winograd(geometry, source, output, sums, form))
     if features >= _DSP and geometry["groups"] == geometry["dilation_w"] == 1 and short_pairs.fit(sums, form):
         found.append(_dsp_2x4(geometry, source, output, sums, form))
+    if features >= _DSP and kronecker.fits(geometry, sums, form, output.zero_point):
+        found.append(_kronecker(geometry, source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
 
 
@@ -154,6 +157,23 @@ def _winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Su
         in_place=(winograd.overlap(shape),),
         instructions=winograd.instructions(shape),
         code_bytes=2200,
+    )
+
+
+def _kronecker(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
+    """Five pixels of one input channel by one channel: see conv_2d_s8_dsp_kronecker.h."""
+    shape = {name: geometry[name] for name in kronecker.SHAPE}
+    return Call(
+        _KRONECKER,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=tuple(shape.items()),
+        parameters=(("input_zero_point", source.zero_point),),
+        constants=(Constant("weights", kronecker.stream(geometry, sums, form)),),
+        scratch_bytes=kronecker.scratch_bytes(shape),
+        in_place=(None,),
+        instructions=kronecker.instructions(shape),
+        code_bytes=450,
     )
 
 
