@@ -43,4 +43,26 @@ SHOAL_INLINE uint32_t odd_unsigned(uint32_t word) {
 #endif
 }
 
+/* The sums of the low halves and of the high halves; they do not carry. */
+SHOAL_INLINE uint32_t add_halves(uint32_t a, uint32_t b) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t sums;
+    __asm__("sadd16 %0, %1, %2" : "=r"(sums) : "r"(a), "r"(b));
+    return sums;
+#else
+    return ((a & UINT32_C(0xFFFF0000)) + (b & UINT32_C(0xFFFF0000))) | ((a + b) & UINT32_C(0xFFFF));
+#endif
+}
+
+/* The differences of the low halves and of the high halves; they do not borrow. */
+SHOAL_INLINE uint32_t subtract_halves(uint32_t a, uint32_t b) {
+#if defined(__ARM_FEATURE_DSP)
+    uint32_t differences;
+    __asm__("ssub16 %0, %1, %2" : "=r"(differences) : "r"(a), "r"(b));
+    return differences;
+#else
+    return ((a & UINT32_C(0xFFFF0000)) - (b & UINT32_C(0xFFFF0000))) | ((a - b) & UINT32_C(0xFFFF));
+#endif
+}
+
 #endif

@@ -18,10 +18,10 @@ from shoal.operators.requantization import Requantization, Sums
 from shoal.operators.window import extent
 
 DSP = frozenset({"dsp"})
-WINOGRAD, DIRECT = "conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_direct"
+WINOGRAD, SMALL_WINOGRAD, DIRECT = (f"conv_2d_s8_dsp_{name}" for name in ("winograd", "winograd_2", "direct"))
 
 
-@pytest.fixture(params=[WINOGRAD, DIRECT])
+@pytest.fixture(params=[WINOGRAD, SMALL_WINOGRAD, DIRECT])
 def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The kernel as the only candidate, whatever is cheaper."""
     every = conv_2d.calls
@@ -158,7 +158,7 @@ GEOMETRY = {
 )
 def test_what_winograd_takes(geometry: dict[str, int], changes: dict[str, object], general: bool, taken: bool) -> None:
     form = Requantization(np.zeros(4, np.int8), 1, -128, 127, general)
-    assert winograd.fits({**GEOMETRY, **geometry}, sums(**changes), form) is taken
+    assert winograd.fits(winograd.LARGE, {**GEOMETRY, **geometry}, sums(**changes), form) is taken
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ _DSP = frozenset({"dsp"})
 _DSP_LITERAL = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, common_bytes=286)
 _DSP_SHARED = Kernel("conv_2d_s8_dsp", "conv_2d_s8_dsp", _DSP, literal=False, common_bytes=286)
 _DIRECT = Kernel("conv_2d_s8_dsp_direct", "conv_2d_s8_dsp_direct", _DSP, common_bytes=700)
-_WINOGRAD = Kernel("conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_winograd", _DSP, common_bytes=768)
+_WINOGRAD = (
+    (winograd.LARGE, Kernel("conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_winograd", _DSP, common_bytes=768), 2200),
+    (winograd.SMALL, Kernel("conv_2d_s8_dsp_winograd_2", "conv_2d_s8_dsp_winograd_2", _DSP, common_bytes=768), 1500),
+)
 _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes=940)
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
@@ -111,8 +114,12 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
     if features >= _DSP and direct.fits(geometry, sums, form):
         found.append(_direct(geometry, source, output, sums, form))
-    if features >= _DSP and winograd.fits(geometry, sums, form):
-        found.append(_winograd(geometry, source, output, sums, form))
+    if features >= _DSP:
+        found += [
+            _winograd(transform, kernel, code, geometry, source, output, sums, form)
+            for transform, kernel, code in _WINOGRAD
+            if winograd.fits(transform, geometry, sums, form)
+        ]
     if features >= _DSP and geometry["groups"] == geometry["dilation_w"] == 1 and short_pairs.fit(sums, form):
         found.append(_dsp_2x4(geometry, source, output, sums, form))
     if features >= _DSP and kronecker.fits(geometry, sums, form, output.zero_point):
@@ -140,23 +147,32 @@ def _direct(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums
     )
 
 
-def _winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
-    """Tiles of 4×4 pixels, two at a time, by four channels: see conv_2d_s8_dsp_winograd.h."""
+def _winograd(
+    transform: winograd.Transform,
+    kernel: Kernel,
+    code_bytes: int,
+    geometry: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+) -> Call:
+    """Two tiles of pixels by four channels: see conv_2d_s8_dsp_winograd.h."""
     shape = {name: geometry[name] for name in winograd.SHAPE}
     return Call(
-        _WINOGRAD,
+        kernel,
         inputs=(source.index,),
         outputs=(output.index,),
         shape=(*shape.items(), ("clamped", int(form.clamped))),
         parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
         constants=(
-            Constant("weights", winograd.weights(sums)),
-            Constant("requantization", winograd.records(sums, form)),
+            Constant("weights", winograd.weights(transform, sums)),
+            Constant("requantization", winograd.records(transform, sums, form)),
         ),
-        scratch_bytes=winograd.scratch_bytes(shape),
-        in_place=(winograd.overlap(shape),),
-        instructions=winograd.instructions(shape),
-        code_bytes=2200,
+        scratch_bytes=winograd.scratch_bytes(transform, shape),
+        in_place=(winograd.overlap(transform, shape),),
+        instructions=winograd.instructions(transform, shape),
+        code_bytes=code_bytes,
     )
 
 
