@@ -25,6 +25,8 @@ _DSP = frozenset({"dsp"})
 _DSP_LITERAL = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, common_bytes=338)
 _DSP_SHARED = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False, common_bytes=338)
 
+_UNPACKED = Kernel("fully_connected_s8_dsp_unpacked", "fully_connected_s8_dsp_unpacked", _DSP, common_bytes=1060)
+
 
 @dataclass(frozen=True)
 class Attributes:
@@ -101,6 +103,7 @@ def row_calls(
     found = [_portable(k, source, output, sums, form, weights_zero_point) for k in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, 1):
         found += [_dsp(k, source, output, sums, form) for k in (_DSP_LITERAL, _DSP_SHARED)]
+        found.append(_unpacked(source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
 
 
@@ -110,34 +113,65 @@ def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requa
     Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
-    filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -products % 8)))
-    count, rounds = len(filled) // 4, filled.shape[1] // 8
+    packed, requantization = _pairs(sums, form)
+    count, rounds = len(requantization), -(-products // 8)
+    return Call(
+        kernel,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=_pairs_shape(batches, sums, form),
+        parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+        constants=(
+            Constant("weights", packed.reshape(-1).view(np.int8)),
+            Constant("requantization", requantization.reshape(-1)),
+        ),
+        scratch_bytes=8 * rounds if products % 8 else 0,
+        in_place=(_overlap(batches, products, outputs),),
+        instructions=batches * (count * (34 * rounds + 48) + (40 if kernel.literal else 101)),
+        code_bytes=48 if kernel.literal else 268,
+    )
+
+
+def _unpacked(source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
+    """The same from rows that are unpacked beforehand: see fully_connected_s8_dsp_unpacked.h.
+
+    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    outputs, products = sums.weights.shape
+    batches = output.elements // outputs
+    packed, requantization = _pairs(sums, form)
+    count, rounds = len(requantization), -(-products // 8)
+    stream = np.concatenate([requantization[:, :4], packed.view(np.int32), requantization[:, 4:]], axis=1)
+    return Call(
+        _UNPACKED,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=_pairs_shape(batches, sums, form),
+        parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
+        constants=(Constant("weights", stream.reshape(-1)),),
+        scratch_bytes=16 * rounds,
+        in_place=(_overlap(batches, products, outputs),),
+        instructions=batches * (count * (27 * rounds + 3 * -(-rounds // 8) + 44) + 11 * rounds + 50),
+        code_bytes=150,
+    )
+
+
+def _pairs_shape(batches: int, sums: Sums, form: Requantization) -> tuple[tuple[str, int], ...]:
+    outputs, products = sums.weights.shape
+    return (("batches", batches), ("input_c", products), ("output_c", outputs), ("clamped", int(form.clamped)))
+
+
+def _pairs(sums: Sums, form: Requantization) -> tuple[Array, Array]:
+    """Per block of four channels, as two pairs: int16 weights [blocks, 4 per input], inputs filled up to a multiple of
+    8, and int32 [blocks, 9]: biases, multipliers, shifts."""
+    filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -sums.weights.shape[1] % 8)))
+    count = len(filled) // 4
     packed = channel_pairs.halfwords(filled).reshape(count, 2, -1, 2, 2).transpose(0, 2, 3, 1, 4)
     records = blocks(channel_pairs.pair_records(sums, form, 1), 1, 2).reshape(count, 2, 5)
     shifts = records[:, 0, 4:] + (records[:, 1, 4:] << 16)
     requantization = np.concatenate(
         [records[:, :, :2].reshape(count, 4), records[:, :, 2:4].reshape(count, 4), shifts], axis=1
     )
-    return Call(
-        kernel,
-        inputs=(source.index,),
-        outputs=(output.index,),
-        shape=(
-            ("batches", batches),
-            ("input_c", products),
-            ("output_c", outputs),
-            ("clamped", int(form.clamped)),
-        ),
-        parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
-        constants=(
-            Constant("weights", np.ascontiguousarray(packed).reshape(-1).view(np.int8)),
-            Constant("requantization", requantization.reshape(-1)),
-        ),
-        scratch_bytes=filled.shape[1] if products % 8 else 0,
-        in_place=(_overlap(batches, products, outputs),),
-        instructions=batches * (count * (34 * rounds + 48) + (40 if kernel.literal else 101)),
-        code_bytes=48 if kernel.literal else 268,
-    )
+    return np.ascontiguousarray(packed).reshape(count, -1), requantization
 
 
 def _portable(
