@@ -114,7 +114,8 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
             made = lay_out(graph, board, Options(prefer=prefer))
             names = rendering.context(made, "")
             found = compiled(board, made)
-            left = dict(found.code)
+            declared = {part for s in made.steps for part, _ in s.call.parts}
+            left = {function: size for function, size in found.code.items() if function not in declared}
             for function in names["functions"]:
                 kernel = kernels[predict.key(function.kernel, function.literal, prefer)]
                 pattern = predict.pattern(function.shape) if function.literal else ""

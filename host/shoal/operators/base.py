@@ -73,6 +73,7 @@ class Call:
     `in_place[i]`: overlap distance of the output over input i in bytes: the output may start at
     input i's address + in_place[i] or anywhere below; None where they must be apart.
     `instructions`, `cycles`: the cost model's figures for one whole run on the core; `code_bytes` of one instance.
+    `parts`: functions that it shares with instances of other shapes, with their bytes: each is in an image once.
     """
 
     kernel: Kernel
@@ -87,6 +88,7 @@ class Call:
     in_place: tuple[int | None, ...] = ()
     instructions: int = 0
     code_bytes: int = 0
+    parts: tuple[tuple[str, int], ...] = ()
 
 
 class OperatorKind(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ _PIXELS, _TAPS, _SHIFT = 3, range(3, 17), 11
 
 _DSP = frozenset({"dsp"})
 _NINE = "depthwise_conv_2d_s8_dsp_3x3"
-_TILE = Kernel("depthwise_conv_2d_s8_dsp_tile", "depthwise_conv_2d_s8_dsp_tile", _DSP, common_bytes=2200)
+_TILE = Kernel("depthwise_conv_2d_s8_dsp_tile", "depthwise_conv_2d_s8_dsp_tile", _DSP)
 _DSP_LITERAL = Kernel(_NINE, _NINE, _DSP, common_bytes=1014)
 _DSP_SHARED = Kernel(_NINE, _NINE, _DSP, literal=False, common_bytes=1014)
 
@@ -151,14 +151,9 @@ def _tiles(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: 
     scaled = _scaled_stream(sums, form)
     shape = ["batches", "input_h", "input_w", "output_h", "output_w"]
     shape += ["stride_h", "stride_w", "dilation_h", "pad_top", "pad_left"]
-    threes, rest = divmod(width, _PIXELS)
-    tiles = {3: threes - 1, 2: 2} if width > _PIXELS and rest == 1 else {3: threes, rest or 1: int(rest > 0)}
-    instructions = sum(
-        count * (channels // 4 * _tile_instructions(rows, taps, stride, pixels, scaled is not None) + 12)
-        for pixels, count in tiles.items()
-    )
-    instructions -= 2 * rows * channels // 4 * (int(g["pad_left"] > 0) + int(right > 0))
-    parts = sum(count > 0 for count in tiles.values()) + int(g["pad_left"] > 0 and width > _PIXELS)
+    form_and_filter = (int(scaled is not None), rows, taps, stride)
+    tiles = [(_Tile(*form_and_filter, *t), count) for t, count in _split(width, g["pad_left"], right)]
+    instructions = 30 + sum(25 + n * (channels // 4 * tile.instructions + 12) for tile, n in tiles)
     columns = (_PIXELS - 1) * stride + taps
     return [
         Call(
@@ -177,19 +172,67 @@ def _tiles(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: 
                 Constant("padding", np.full(columns * channels, source.zero_point, np.int8)),
             ),
             in_place=(overlap(g | {"output_c": channels}, _PIXELS, packed=False),),
-            instructions=g["batches"] * g["output_h"] * (instructions + 30 + 25 * parts),
-            code_bytes=400,
+            instructions=g["batches"] * g["output_h"] * instructions,
+            code_bytes=200 + 65 * len(tiles) if rows > 1 else 100 * len(tiles),
+            parts=tuple((f"{_TILE.function}_{tile.name}", tile.bytes) for tile, _ in tiles),
         )
     ]
 
 
-def _tile_instructions(rows: int, taps: int, stride: int, pixels: int, scaled: bool) -> int:
-    """For four channels of one tile."""
-    columns = (pixels - 1) * stride + taps
-    weights = 1 + taps - 3 if pixels > 1 else taps // 3 + taps % 3
-    row = 1 + weights + 2 * columns + max(0, columns - 2) // 4 + 2 * taps * pixels
-    results = 2 * (1 + pixels * (3 if scaled else 5))
-    return 2 * (2 * pixels + rows * row + results) + (9 if rows == 3 else 7)
+def _split(width: int, left: int, right: int) -> list[tuple[tuple[int, int, int], int]]:
+    """The tiles of a row of outputs as ((pixels, columns outside on the left, on the right), how many), in the way of
+    depthwise_conv_2d_s8_dsp_tile_row."""
+    left, right = int(left > 0), int(right > 0)
+    if width <= _PIXELS:
+        return [((width, left, right), 1)]
+    rest = width % _PIXELS
+    head = 2 if rest == 1 else _PIXELS * left
+    tail = 2 if rest else _PIXELS * right
+    parts = [((head, left, 0), 1), ((_PIXELS, 0, 0), (width - head - tail) // _PIXELS), ((tail, 0, right), 1)]
+    return [(tile, count) for tile, count in parts if tile[0] > 0 and count > 0]
+
+
+class _Tile(NamedTuple):
+    """One function of depthwise_conv_2d_s8_dsp_tile.h; the figures follow its macros line by line."""
+
+    scaled: int
+    rows: int
+    taps: int
+    stride: int
+    pixels: int
+    left: int
+    right: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.scaled}_{self.rows}x{self.taps}_{self.stride}_{self.pixels}_{self.left}{self.right}"
+
+    @property
+    def _columns(self) -> tuple[int, int]:
+        """(all of them, steps of the row's pointer)."""
+        columns = (self.pixels - 1) * self.stride + self.taps
+        return columns, max(0, columns - self.left - self.right - 2) // 4
+
+    @property
+    def _loads(self) -> int:
+        """Of a row's weights."""
+        return 1 + self.taps - 3 if self.pixels > 1 else self.taps // 3 + self.taps % 3
+
+    @property
+    def instructions(self) -> int:
+        """For four channels."""
+        columns, moves = self._columns
+        row = 1 + self._loads + 2 * columns - self.left - self.right + moves + 2 * self.taps * self.pixels
+        results = 2 * (1 + self.pixels * (3 if self.scaled else 5))
+        return 2 * (2 * self.pixels + self.rows * row + results) + (9 if self.rows == 3 else 7)
+
+    @property
+    def bytes(self) -> int:
+        columns, moves = self._columns
+        row = 2 + 4 * self._loads + 8 * columns - 4 * self.left - 6 * self.right + 4 * moves
+        row += 8 * self.taps * self.pixels
+        results = 2 * (4 + self.pixels * (12 if self.scaled else 20))
+        return 2 * (2 + 4 * self.pixels + self.rows * row + results) + (80 if self.rows == 3 else 74)
 
 
 def _scaled_stream(sums: Sums, form: Requantization) -> Array | None:

@@ -136,20 +136,24 @@ def _choose(candidates: Sequence[Sequence[Call]], options: Options) -> list[Call
     paid: set[object] = set()
     users: Counter[object] = Counter()
     for choices in candidates:
-        users.update({instance(c) for c in choices} | {c.kernel.function for c in choices})
+        users.update({part for c in choices for part in _owed(c)})
     chosen = []
     for choices in candidates:
         best = min(choices, key=partial(_price, users, frozenset(paid)))
-        paid |= {instance(best), best.kernel.function}
+        paid |= _owed(best).keys()
         chosen.append(best)
     return chosen
 
 
 def _price(users: Counter[object], paid: frozenset[object], call: Call) -> float:
     """Bytes of flash that a call adds, its share of what others use too, and what its instructions are worth."""
-    owed = {instance(call): call.code_bytes, call.kernel.function: call.kernel.common_bytes}
-    code = sum(size / users[part] for part, size in owed.items() if part not in paid)
+    code = sum(size / users[part] for part, size in _owed(call).items() if part not in paid)
     return code + sum(c.bytes for c in call.constants) + call.instructions / _INSTRUCTIONS_PER_BYTE
+
+
+def _owed(call: Call) -> dict[object, int]:
+    """Bytes of the code that a call needs; steps that need the same share it."""
+    return {instance(call): call.code_bytes, call.kernel.function: call.kernel.common_bytes, **dict(call.parts)}
 
 
 def _problem(graph: Graph, calls: Sequence[Call]) -> arena.Problem:

@@ -52,6 +52,7 @@ def predict(plan: Plan) -> Prediction:
     used = {key(c.kernel.function, c.kernel.literal, plan.options.prefer): c.kernel.common_bytes for c in instances}
     code = sum(_instance_bytes(kernels, c, plan.options.prefer) for c in instances)
     code += sum(kernels[k]["shared"] if k in kernels else common for k, common in used.items())
+    code += sum(dict(part for c in instances for part in c.parts).values())
     code += sum(table_bytes(c) for c in calls) + core["overhead"]
     deepest = max(frame_bytes(core, c, plan.options.prefer) for c in instances)
     return Prediction(
