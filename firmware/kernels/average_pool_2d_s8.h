@@ -18,8 +18,8 @@ SHOAL_INLINE int8_t average_pool_2d_s8_mean(uint32_t sum, uint32_t count, const 
     return (int8_t)(shape->is_clamped ? clamp(mean, args->low, args->high) : mean);
 }
 
-/* One output pixel: the mean over `height` rows and `width` columns from `column` on. */
-SHOAL_INLINE void average_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height, int32_t column, int32_t width,
+/* One output pixel: the mean over `height` lines and `width` columns from `column` on. */
+SHOAL_INLINE void average_pool_2d_s8_pixel(const int8_t *const *lines, int32_t height, int32_t column, int32_t width,
                                            int8_t *output, const average_pool_2d_s8_args *args,
                                            const average_pool_2d_s8_shape *shape) {
     const int32_t pitch = shape->channels;
@@ -28,7 +28,7 @@ SHOAL_INLINE void average_pool_2d_s8_pixel(const int8_t *const *rows, int32_t he
     for (int32_t c = 0; c < quads; c += QUAD_CHANNELS) {
         uint32_t sums[QUAD_CHANNELS] = {0};
         for (int32_t y = 0; y < height; ++y) {
-            quad_sum(sums, rows[y] + column * pitch + c, width, pitch);
+            quad_sum(sums, lines[y] + column * pitch + c, width, pitch);
         }
         for (int32_t i = 0; i < QUAD_CHANNELS; ++i) {
             output[c + i] = average_pool_2d_s8_mean(sums[i], count, args, shape);
@@ -37,21 +37,23 @@ SHOAL_INLINE void average_pool_2d_s8_pixel(const int8_t *const *rows, int32_t he
     for (int32_t c = quads; c < pitch; ++c) {
         uint32_t sum = 0;
         for (int32_t y = 0; y < height; ++y) {
-            sum += single_sum(rows[y] + column * pitch + c, width, pitch);
+            sum += single_sum(lines[y] + column * pitch + c, width, pitch);
         }
         output[c] = average_pool_2d_s8_mean(sum, count, args, shape);
     }
 }
 
-/* One output row. `rows`: the `height` input rows that the window has inside the input, each from its first column. */
-SHOAL_INLINE void average_pool_2d_s8_row(const int8_t *const *rows, int32_t height, int8_t *output,
-                                         const average_pool_2d_s8_args *args, const average_pool_2d_s8_shape *shape) {
-    for (int32_t x = 0; x < shape->output_w; ++x) {
-        const pool_span span = pool_columns(x, shape);
-        if (span.size == shape->filter_w) {
-            average_pool_2d_s8_pixel(rows, height, span.first, shape->filter_w, output, args, shape);
+/* One band, see rows.h. */
+SHOAL_INLINE void average_pool_2d_s8_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                          const average_pool_2d_s8_args *args, const average_pool_2d_s8_shape *shape) {
+    const int8_t *lines[POOL_ROWS];
+    const int32_t height = pool_lines(lines, rows, y, shape);
+    for (int32_t x = pixels.first; x < pixels.last; ++x) {
+        const pool_span inside = pool_columns(x, shape);
+        if (inside.size == shape->filter_w) {
+            average_pool_2d_s8_pixel(lines, height, inside.first, shape->filter_w, output, args, shape);
         } else {
-            average_pool_2d_s8_pixel(rows, height, span.first, span.size, output, args, shape);
+            average_pool_2d_s8_pixel(lines, height, inside.first, inside.size, output, args, shape);
         }
         output += shape->channels;
     }
@@ -59,14 +61,15 @@ SHOAL_INLINE void average_pool_2d_s8_row(const int8_t *const *rows, int32_t heig
 
 SHOAL_INLINE void average_pool_2d_s8(uint8_t *arena, const average_pool_2d_s8_args *args,
                                      const average_pool_2d_s8_shape *shape) {
+    const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->channels};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            const int8_t *rows[POOL_ROWS];
-            const pool_span span = pool_rows(rows, arena, n, y, args, shape);
-            average_pool_2d_s8_row(rows, span.size, output, args, shape);
+            average_pool_2d_s8_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
             output += shape->output_w * shape->channels;
         }
+        input += shape->input_h * shape->input_w * shape->channels;
     }
 }
 

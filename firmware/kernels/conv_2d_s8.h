@@ -7,6 +7,7 @@
 
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 enum {
     CONV_2D_S8_BLOCK = 4 /* output channels */
@@ -112,24 +113,27 @@ SHOAL_INLINE int8_t conv_2d_s8_result(uint32_t sum, int32_t multiplier, int32_t 
     return shape->clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
 }
 
-/* One output row of one image; `top` is the image's row under the first row of the filter. */
-SHOAL_INLINE void conv_2d_s8_row(const int8_t *image, int32_t top, int8_t *output, const conv_2d_s8_args *args,
-                                 const conv_2d_s8_shape *shape) {
+/* One band, see rows.h. */
+SHOAL_INLINE void conv_2d_s8_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                  const conv_2d_s8_args *args, const conv_2d_s8_shape *shape) {
+    const int32_t top = y * shape->stride_h - shape->pad_top;
     const int32_t filter_c = shape->input_c / shape->groups;
     const int32_t group_c = shape->output_c / shape->groups;
     const int32_t whole = group_c % CONV_2D_S8_BLOCK == 0;
     const int32_t next = shape->stride_w * shape->input_c;
-    for (int32_t x = 0, pixels; x < shape->output_w; x += pixels) {
+    for (int32_t x = pixels.first, width; x < pixels.last; x += width) {
         const int32_t column = x * shape->stride_w - shape->pad_left;
         const span inside = taps_inside(column, shape->filter_w, shape->dilation_w, shape->input_w);
+        /* the first tap inside a row; none where all of them lie in the padding */
+        const int32_t start =
+            inside.first < inside.last ? (column + inside.first * shape->dilation_w) * shape->input_c : 0;
         const int32_t last = column + shape->stride_w + (shape->filter_w - 1) * shape->dilation_w;
-        const int32_t paired = x + 1 < shape->output_w && column >= 0 && last < shape->input_w;
+        const int32_t paired = x + 1 < pixels.last && column >= 0 && last < shape->input_w;
         const int8_t *weights = args->weights;
         int32_t packed = 0; /* channels of the blocks so far, missing ones included */
-        pixels = paired ? 2 : 1;
+        width = paired ? 2 : 1;
         for (int32_t g = 0; g < shape->groups; ++g) {
-            const int8_t *corner = image + g * filter_c;
-            int8_t *target = output + x * shape->output_c + g * group_c;
+            int8_t *target = output + (x - pixels.first) * shape->output_c + g * group_c;
             for (int32_t left = group_c; left > 0; left -= CONV_2D_S8_BLOCK, packed += CONV_2D_S8_BLOCK) {
                 const int32_t count = whole || left > CONV_2D_S8_BLOCK ? CONV_2D_S8_BLOCK : left;
                 conv_2d_s8_sums sums;
@@ -138,21 +142,18 @@ SHOAL_INLINE void conv_2d_s8_row(const int8_t *image, int32_t top, int8_t *outpu
                     sums.first[c] = sums.second[c] = (uint32_t)args->bias[packed + c];
                 }
                 SHOAL_UNROLL(1)
-                for (int32_t y = 0; y < shape->filter_h; ++y) {
-                    const int32_t row = top + y * shape->dilation_h;
+                for (int32_t k = 0; k < shape->filter_h; ++k) {
+                    const int32_t row = top + k * shape->dilation_h;
                     if (row < 0 || row >= shape->input_h) {
                         weights =
                             conv_2d_s8_padding(&sums, args->input_zero_point, shape->filter_w, paired, weights, shape);
                     } else if (paired) {
-                        weights = conv_2d_s8_taps(&sums, corner + (row * shape->input_w + column) * shape->input_c,
+                        weights = conv_2d_s8_taps(&sums, input_row(rows, row) + column * shape->input_c + g * filter_c,
                                                   shape->filter_w, next, weights, shape);
                     } else {
                         weights = conv_2d_s8_padding(&sums, args->input_zero_point, inside.first, 0, weights, shape);
-                        weights = conv_2d_s8_taps(
-                            &sums,
-                            corner +
-                                (row * shape->input_w + column + inside.first * shape->dilation_w) * shape->input_c,
-                            inside.last - inside.first, 0, weights, shape);
+                        weights = conv_2d_s8_taps(&sums, input_row(rows, row) + start + g * filter_c,
+                                                  inside.last - inside.first, 0, weights, shape);
                         weights = conv_2d_s8_padding(&sums, args->input_zero_point, shape->filter_w - inside.last, 0,
                                                      weights, shape);
                     }
@@ -176,8 +177,9 @@ SHOAL_INLINE void conv_2d_s8(uint8_t *arena, const conv_2d_s8_args *args, const 
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            conv_2d_s8_row(input, y * shape->stride_h - shape->pad_top, output, args, shape);
+            conv_2d_s8_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
             output += shape->output_w * shape->output_c;
         }
         input += shape->input_h * shape->input_w * shape->input_c;

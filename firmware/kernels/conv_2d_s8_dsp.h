@@ -15,6 +15,7 @@
 #include "dsp.h"
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 /* `clamped`: the activation keeps less than int8. */
 typedef struct {
@@ -229,61 +230,64 @@ SHOAL_INLINE int16_t *conv_2d_s8_dsp_edge(int16_t *target, const int8_t *line, s
     return target + (length + 3) / 4 * 8;
 }
 
-/* Unpacks the window of one pixel and group. `line` is the image at that group's first channel. */
-SHOAL_INLINE void conv_2d_s8_dsp_window(int16_t *target, const int8_t *image, int32_t top, int32_t column,
-                                        int32_t zero_point, const conv_2d_s8_dsp_shape *shape) {
+/* Unpacks the window of one pixel and group, which begins at row `top`, column `column` and channel `channel`. */
+SHOAL_INLINE void conv_2d_s8_dsp_window(int16_t *target, const input_rows *rows, int32_t top, int32_t column,
+                                        int32_t channel, int32_t zero_point, const conv_2d_s8_dsp_shape *shape) {
     const int32_t filter_c = shape->input_c / shape->groups;
     const span inside = taps_inside(column, shape->filter_w, shape->dilation_w, shape->input_w);
     const int32_t taps = inside.last - inside.first;
     const int32_t step = shape->dilation_w * shape->input_c;
+    const int32_t start = taps == 0 ? 0 : column * shape->input_c + inside.first * step + channel;
     SHOAL_UNROLL(1)
     for (int32_t y = 0; y < shape->filter_h; ++y) {
         const int32_t row = top + y * shape->dilation_h;
-        const int32_t start = (row * shape->input_w + column) * shape->input_c + inside.first * step;
         const int32_t outside = row < 0 || row >= shape->input_h;
+        const int8_t *line = outside ? NULL : input_row(rows, row) + start;
         if (shape->dilation_w != 1 || shape->groups != 1) {
             for (int32_t k = 0; k < shape->filter_w; ++k) {
                 target = outside || k < inside.first || k >= inside.last
                              ? conv_2d_s8_dsp_fill(target, zero_point, filter_c)
-                             : conv_2d_s8_dsp_unpack(target, image + start + (k - inside.first) * step, filter_c);
+                             : conv_2d_s8_dsp_unpack(target, line + (k - inside.first) * step, filter_c);
             }
         } else if (outside || taps == 0) {
             target = conv_2d_s8_dsp_fill(target, zero_point, shape->filter_w * filter_c);
         } else if (taps == shape->filter_w) {
-            target = conv_2d_s8_dsp_unpack(target, image + start, shape->filter_w * filter_c);
+            target = conv_2d_s8_dsp_unpack(target, line, shape->filter_w * filter_c);
         } else if (filter_c % 4 == 0) {
             target = conv_2d_s8_dsp_fill(target, zero_point, inside.first * filter_c);
-            target = conv_2d_s8_dsp_unpack(target, image + start, taps * filter_c);
+            target = conv_2d_s8_dsp_unpack(target, line, taps * filter_c);
             target = conv_2d_s8_dsp_fill(target, zero_point, (shape->filter_w - inside.last) * filter_c);
         } else {
-            target = conv_2d_s8_dsp_edge(target, image + start, inside, zero_point, shape);
+            target = conv_2d_s8_dsp_edge(target, line, inside, zero_point, shape);
         }
     }
 }
 
-/* One output row of one image; `top` is the image's row under the first row of the filter. */
-SHOAL_INLINE void conv_2d_s8_dsp_row(const int8_t *image, int32_t top, int8_t *output, int16_t *pixels,
-                                     const conv_2d_s8_dsp_args *args, const conv_2d_s8_dsp_shape *shape) {
+/* One band, see rows.h. */
+SHOAL_INLINE void conv_2d_s8_dsp_band(const input_rows *rows, int32_t y, span pixels, int8_t *output, int16_t *scratch,
+                                      const conv_2d_s8_dsp_args *args, const conv_2d_s8_dsp_shape *shape) {
+    const int32_t top = y * shape->stride_h - shape->pad_top;
     const int32_t filter_c = shape->input_c / shape->groups;
     const int32_t group_c = shape->output_c / shape->groups;
     const int32_t merged = shape->dilation_w == 1 && shape->groups == 1;
     const int32_t quads = merged ? shape->filter_h * ((shape->filter_w * filter_c + 3) / 4)
                                  : shape->filter_h * shape->filter_w * ((filter_c + 3) / 4);
-    for (int32_t x = 0; x < shape->output_w; x += 2) {
+    for (int32_t x = pixels.first; x < pixels.last; x += 2) {
         const int32_t column = x * shape->stride_w - shape->pad_left;
         /* an odd last pixel stands for both: the second one's results are overwritten by the first one's */
-        const int32_t paired = x + 1 < shape->output_w;
+        const int32_t paired = x + 1 < pixels.last;
+        int8_t *values = output + (x - pixels.first) * shape->output_c;
         conv_2d_s8_dsp_tile tile = {.weights = args->weights, .requantization = args->requantization};
-        tile.pixels = pixels;
+        tile.pixels = scratch;
         tile.rounds = (quads + 1) / 2;
         tile.offset = args->offset;
         for (int32_t g = 0; g < shape->groups; ++g) {
-            const int8_t *corner = image + g * filter_c;
-            conv_2d_s8_dsp_window(pixels, corner, top, column, args->input_zero_point, shape);
+            conv_2d_s8_dsp_window(scratch, rows, top, column, g * filter_c, args->input_zero_point, shape);
             if (paired) {
-                conv_2d_s8_dsp_window(pixels + 4, corner, top, column + shape->stride_w, args->input_zero_point, shape);
+                conv_2d_s8_dsp_window(scratch + 4, rows, top, column + shape->stride_w, g * filter_c,
+                                      args->input_zero_point, shape);
             }
-            tile.first = output + x * shape->output_c + g * group_c;
+            tile.first = values + g * group_c;
             tile.second = tile.first + (paired ? shape->output_c : 0);
             tile.end = tile.first + group_c / 2 * 2;
             if (group_c > 1) {
@@ -303,7 +307,6 @@ SHOAL_INLINE void conv_2d_s8_dsp_row(const int8_t *image, int32_t top, int8_t *o
             }
         }
         if (shape->clamped) {
-            int8_t *values = output + x * shape->output_c;
             for (int32_t i = 0; i < (paired ? 2 : 1) * shape->output_c; ++i) {
                 values[i] = (int8_t)clamp(values[i], args->low, args->high);
             }
@@ -314,10 +317,11 @@ SHOAL_INLINE void conv_2d_s8_dsp_row(const int8_t *image, int32_t top, int8_t *o
 SHOAL_INLINE void conv_2d_s8_dsp(uint8_t *arena, const conv_2d_s8_dsp_args *args, const conv_2d_s8_dsp_shape *shape) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
-    int16_t *pixels = (int16_t *)(void *)(arena + args->scratch);
+    int16_t *scratch = (int16_t *)(void *)(arena + args->scratch);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            conv_2d_s8_dsp_row(input, y * shape->stride_h - shape->pad_top, output, pixels, args, shape);
+            conv_2d_s8_dsp_band(&rows, y, (span){0, shape->output_w}, output, scratch, args, shape);
             output += shape->output_w * shape->output_c;
         }
         input += shape->input_h * shape->input_w * shape->input_c;

@@ -9,6 +9,7 @@
 
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 enum {
     DEPTHWISE_CONV_2D_S8_BLOCK = 4 /* output channels */
@@ -85,21 +86,23 @@ SHOAL_INLINE int8_t depthwise_conv_2d_s8_result(uint32_t sum, int32_t multiplier
     return shape->clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
 }
 
-/* One output row of one image; `top` is the image's row under the first row of the filter. */
-SHOAL_INLINE void depthwise_conv_2d_s8_row(const int8_t *image, int32_t top, int8_t *output,
-                                           const depthwise_conv_2d_s8_args *args,
-                                           const depthwise_conv_2d_s8_shape *shape) {
+/* One band, see rows.h. */
+SHOAL_INLINE void depthwise_conv_2d_s8_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                            const depthwise_conv_2d_s8_args *args,
+                                            const depthwise_conv_2d_s8_shape *shape) {
     /* Channels of the outer loop, each with its own blocks: all of them at once, or one by one. */
     const int32_t groups = shape->multiplier == 1 ? 1 : shape->input_c;
     const int32_t group_c = shape->multiplier == 1 ? shape->input_c : shape->multiplier;
     const int32_t whole = group_c % DEPTHWISE_CONV_2D_S8_BLOCK == 0;
     const int32_t step = shape->dilation_w * shape->input_c;
-    const int32_t pitch = shape->input_w * shape->input_c;
-    const span rows = taps_inside(top, shape->filter_h, shape->dilation_h, shape->input_h);
-    for (int32_t x = 0; x < shape->output_w; ++x) {
+    const int32_t top = y * shape->stride_h - shape->pad_top;
+    const span lines = taps_inside(top, shape->filter_h, shape->dilation_h, shape->input_h);
+    for (int32_t x = pixels.first; x < pixels.last; ++x) {
         const int32_t column = x * shape->stride_w - shape->pad_left;
         const span taps = taps_inside(column, shape->filter_w, shape->dilation_w, shape->input_w);
-        const int32_t within = rows.last - rows.first == shape->filter_h && taps.last - taps.first == shape->filter_w;
+        /* the first tap inside a row; none where all of them lie in the padding */
+        const int32_t start = taps.first < taps.last ? column * shape->input_c + taps.first * step : 0;
+        const int32_t within = lines.last - lines.first == shape->filter_h && taps.last - taps.first == shape->filter_w;
         const int8_t *weights = args->weights;
         const int32_t *bias = args->bias;
         const int32_t *multipliers = args->multipliers;
@@ -108,7 +111,6 @@ SHOAL_INLINE void depthwise_conv_2d_s8_row(const int8_t *image, int32_t top, int
             for (int32_t left = group_c; left > 0; left -= DEPTHWISE_CONV_2D_S8_BLOCK) {
                 const int32_t count = whole || left > DEPTHWISE_CONV_2D_S8_BLOCK ? DEPTHWISE_CONV_2D_S8_BLOCK : left;
                 const int32_t channel = shape->multiplier == 1 ? group_c - left : g;
-                const int32_t start = top * pitch + column * shape->input_c + channel;
                 uint32_t sums[DEPTHWISE_CONV_2D_S8_BLOCK];
                 SHOAL_UNROLL(4)
                 for (int32_t c = 0; c < DEPTHWISE_CONV_2D_S8_BLOCK; ++c) {
@@ -116,24 +118,23 @@ SHOAL_INLINE void depthwise_conv_2d_s8_row(const int8_t *image, int32_t top, int
                 }
                 if (within) {
                     SHOAL_UNROLL(1)
-                    for (int32_t y = 0; y < shape->filter_h; ++y) {
-                        weights = depthwise_conv_2d_s8_taps(sums, image + start + y * shape->dilation_h * pitch,
-                                                            shape->filter_w, count, weights, shape);
+                    for (int32_t k = 0; k < shape->filter_h; ++k) {
+                        const int8_t *line = input_row(rows, top + k * shape->dilation_h) + start + channel;
+                        weights = depthwise_conv_2d_s8_taps(sums, line, shape->filter_w, count, weights, shape);
                     }
                 } else {
-                    weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point, rows.first * shape->filter_w,
+                    weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point, lines.first * shape->filter_w,
                                                            weights);
                     SHOAL_UNROLL(1)
-                    for (int32_t y = rows.first; y < rows.last; ++y) {
-                        const int32_t line = start + y * shape->dilation_h * pitch + taps.first * step;
+                    for (int32_t k = lines.first; k < lines.last; ++k) {
+                        const int8_t *line = input_row(rows, top + k * shape->dilation_h) + start + channel;
                         weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point, taps.first, weights);
-                        weights = depthwise_conv_2d_s8_taps(sums, image + line, taps.last - taps.first, count, weights,
-                                                            shape);
+                        weights = depthwise_conv_2d_s8_taps(sums, line, taps.last - taps.first, count, weights, shape);
                         weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point,
                                                                shape->filter_w - taps.last, weights);
                     }
                     weights = depthwise_conv_2d_s8_padding(sums, args->input_zero_point,
-                                                           (shape->filter_h - rows.last) * shape->filter_w, weights);
+                                                           (shape->filter_h - lines.last) * shape->filter_w, weights);
                 }
                 SHOAL_UNROLL(4)
                 for (int32_t c = 0; c < count; ++c) {
@@ -153,8 +154,9 @@ SHOAL_INLINE void depthwise_conv_2d_s8(uint8_t *arena, const depthwise_conv_2d_s
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            depthwise_conv_2d_s8_row(input, y * shape->stride_h - shape->pad_top, output, args, shape);
+            depthwise_conv_2d_s8_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
             output += shape->output_w * shape->input_c * shape->multiplier;
         }
         input += shape->input_h * shape->input_w * shape->input_c;

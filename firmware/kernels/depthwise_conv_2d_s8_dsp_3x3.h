@@ -11,6 +11,7 @@
 #include "dsp.h"
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 /* `channels` is a multiple of four; `clamped`: the activation keeps less than int8. */
 typedef struct {
@@ -178,7 +179,7 @@ SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_run(const depthwise_conv_2d_s8_ds
 #endif
 
 /* The taps of the pixel whose window begins at (top, column). */
-SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_window(const int8_t **taps, const int8_t *image, int32_t top,
+SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_window(const int8_t **taps, const input_rows *rows, int32_t top,
                                                       int32_t column, const depthwise_conv_2d_s8_dsp_3x3_args *args,
                                                       const depthwise_conv_2d_s8_dsp_3x3_shape *shape) {
     SHOAL_UNROLL(3)
@@ -188,28 +189,29 @@ SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_window(const int8_t **taps, const
         for (int32_t x = 0; x < 3; ++x) {
             const int32_t at = column + x * shape->dilation_w;
             const int32_t inside = row >= 0 && row < shape->input_h && at >= 0 && at < shape->input_w;
-            *taps++ = inside ? image + (row * shape->input_w + at) * shape->channels : args->padding;
+            *taps++ = inside ? input_row(rows, row) + at * shape->channels : args->padding;
         }
     }
 }
 
-/* One output row of one image; `top` is the image's row under the first row of the filter. */
-SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_row(const int8_t *image, int32_t top, int8_t *output,
-                                                   const depthwise_conv_2d_s8_dsp_3x3_args *args,
-                                                   const depthwise_conv_2d_s8_dsp_3x3_shape *shape) {
-    for (int32_t x = 0; x < shape->output_w; x += 2) {
+/* One band, see rows.h. */
+SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                                    const depthwise_conv_2d_s8_dsp_3x3_args *args,
+                                                    const depthwise_conv_2d_s8_dsp_3x3_shape *shape) {
+    const int32_t top = y * shape->stride_h - shape->pad_top;
+    for (int32_t x = pixels.first; x < pixels.last; x += 2) {
         /* an odd last pixel stands for both: the second one's results are overwritten by the first one's */
-        const int32_t next = x + 1 < shape->output_w ? 1 : 0;
+        const int32_t next = x + 1 < pixels.last ? 1 : 0;
         const int32_t column = x * shape->stride_w - shape->pad_left;
         depthwise_conv_2d_s8_dsp_3x3_tile tile;
         SHOAL_UNROLL(1)
         for (int32_t pixel = 0; pixel < 2; ++pixel) {
-            depthwise_conv_2d_s8_dsp_3x3_window(tile.taps[pixel], image, top, column + pixel * next * shape->stride_w,
+            depthwise_conv_2d_s8_dsp_3x3_window(tile.taps[pixel], rows, top, column + pixel * next * shape->stride_w,
                                                 args, shape);
         }
         tile.weights = args->weights;
         tile.requantization = args->requantization;
-        tile.first = output + x * shape->channels;
+        tile.first = output + (x - pixels.first) * shape->channels;
         tile.second = tile.first + next * shape->channels;
         tile.channels = shape->channels;
         tile.offset = args->offset;
@@ -227,8 +229,9 @@ SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3(uint8_t *arena, const depthwise_c
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->channels};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            depthwise_conv_2d_s8_dsp_3x3_row(input, y * shape->stride_h - shape->pad_top, output, args, shape);
+            depthwise_conv_2d_s8_dsp_3x3_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
             output += shape->output_w * shape->channels;
         }
         input += shape->input_h * shape->input_w * shape->channels;

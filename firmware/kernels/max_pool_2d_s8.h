@@ -26,8 +26,8 @@ SHOAL_INLINE uint32_t max_pool_2d_s8_least(uint32_t a, uint32_t b) {
 }
 #endif
 
-/* One output pixel: the largest value in `height` rows and `width` columns from `column` on. */
-SHOAL_INLINE void max_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height, int32_t column, int32_t width,
+/* One output pixel: the largest value in `height` lines and `width` columns from `column` on. */
+SHOAL_INLINE void max_pool_2d_s8_pixel(const int8_t *const *lines, int32_t height, int32_t column, int32_t width,
                                        int8_t *output, const max_pool_2d_s8_args *args,
                                        const max_pool_2d_s8_shape *shape) {
     const int32_t pitch = shape->channels;
@@ -38,7 +38,7 @@ SHOAL_INLINE void max_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height
     for (; c + 4 <= pitch && pitch % 4 == 0; c += 4) {
         uint32_t largest = low;
         for (int32_t y = 0; y < height; ++y) {
-            const int8_t *input = rows[y] + column * pitch + c;
+            const int8_t *input = lines[y] + column * pitch + c;
             for (int32_t x = 0; x < width; ++x) {
                 largest = max_pool_2d_s8_largest(load_word(SHOAL_ALIGNED(input + x * pitch)), largest);
             }
@@ -49,7 +49,7 @@ SHOAL_INLINE void max_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height
     for (; c < pitch; ++c) {
         int32_t largest = args->low;
         for (int32_t y = 0; y < height; ++y) {
-            const int8_t *input = rows[y] + column * pitch + c;
+            const int8_t *input = lines[y] + column * pitch + c;
             for (int32_t x = 0; x < width; ++x) {
                 largest = input[x * pitch] > largest ? input[x * pitch] : largest;
             }
@@ -58,29 +58,32 @@ SHOAL_INLINE void max_pool_2d_s8_pixel(const int8_t *const *rows, int32_t height
     }
 }
 
-/* One output row. `rows`: the `height` input rows that the window has inside the input, each from its first column. */
-SHOAL_INLINE void max_pool_2d_s8_row(const int8_t *const *rows, int32_t height, int8_t *output,
-                                     const max_pool_2d_s8_args *args, const max_pool_2d_s8_shape *shape) {
-    for (int32_t x = 0; x < shape->output_w; ++x) {
-        const pool_span span = pool_columns(x, shape);
-        if (span.size == shape->filter_w) {
-            max_pool_2d_s8_pixel(rows, height, span.first, shape->filter_w, output, args, shape);
+/* One band, see rows.h. */
+SHOAL_INLINE void max_pool_2d_s8_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                      const max_pool_2d_s8_args *args, const max_pool_2d_s8_shape *shape) {
+    const int8_t *lines[POOL_ROWS];
+    const int32_t height = pool_lines(lines, rows, y, shape);
+    for (int32_t x = pixels.first; x < pixels.last; ++x) {
+        const pool_span inside = pool_columns(x, shape);
+        if (inside.size == shape->filter_w) {
+            max_pool_2d_s8_pixel(lines, height, inside.first, shape->filter_w, output, args, shape);
         } else {
-            max_pool_2d_s8_pixel(rows, height, span.first, span.size, output, args, shape);
+            max_pool_2d_s8_pixel(lines, height, inside.first, inside.size, output, args, shape);
         }
         output += shape->channels;
     }
 }
 
 SHOAL_INLINE void max_pool_2d_s8(uint8_t *arena, const max_pool_2d_s8_args *args, const max_pool_2d_s8_shape *shape) {
+    const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->channels};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            const int8_t *rows[POOL_ROWS];
-            const pool_span span = pool_rows(rows, arena, n, y, args, shape);
-            max_pool_2d_s8_row(rows, span.size, output, args, shape);
+            max_pool_2d_s8_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
             output += shape->output_w * shape->channels;
         }
+        input += shape->input_h * shape->input_w * shape->channels;
     }
 }
 

@@ -3,6 +3,7 @@
 #define SHOAL_POOL_H
 
 #include "kernel.h"
+#include "rows.h"
 
 enum {
     POOL_ROWS = 32 /* the most rows of a window */
@@ -53,11 +54,8 @@ SHOAL_INLINE pool_span pool_columns(int32_t x, const pool_shape *shape) {
     return pool_inside(first, shape->filter_w, shape->input_w);
 }
 
-/* Fills in pointers to the input rows under output row y of image n. */
-SHOAL_INLINE pool_span pool_rows(const int8_t **rows, const uint8_t *arena, int32_t n, int32_t y, const pool_args *args,
-                                 const pool_shape *shape) {
-    const int32_t pitch = shape->input_w * shape->channels;
-    const int8_t *image = (const int8_t *)(arena + args->input) + n * shape->input_h * pitch;
+/* Fills in pointers to the input rows under output row y; returns how many. */
+SHOAL_INLINE int32_t pool_lines(const int8_t **lines, const input_rows *rows, int32_t y, const pool_shape *shape) {
     const int32_t first = y * shape->stride_h - shape->pad_top;
     const int32_t reach = (shape->output_h - 1) * shape->stride_h - shape->pad_top + shape->filter_h;
     pool_span span = {first, shape->filter_h};
@@ -65,9 +63,9 @@ SHOAL_INLINE pool_span pool_rows(const int8_t **rows, const uint8_t *arena, int3
         span = pool_inside(first, shape->filter_h, shape->input_h);
     }
     for (int32_t k = 0; k < span.size; ++k) {
-        rows[k] = image + (span.first + k) * pitch;
+        lines[k] = input_row(rows, span.first + k);
     }
-    return span;
+    return span.size;
 }
 
 #endif
