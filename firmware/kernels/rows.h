@@ -1,15 +1,15 @@
-/* The input rows of spatial kernels, wherever they lie, and bands of output computed from them.
+/* The input rows of spatial kernels, wherever they lie, and the bands of output computed from them.
  *
- * Each spatial kernel F has a band body
+ * A spatial kernel F that does not need a whole tensor computes one as a loop over its band body,
  *
  *     F_band(&rows, y, pixels, output, [scratch,] args, shape)
  *
- * that computes the pixels from `pixels.first` to `pixels.last` (that one not included) of output row y of one image;
- * `output` is where the first of them goes. Of `args` it reads no offset into the arena. It asks `input_row` for the
- * rows that its window has inside the image, for no other row, and reads each only within the columns that its pixels'
- * windows have inside the image: no row needs another one before or behind it. It keeps nothing from one band to the
- * next, so that bands may come in any order; downwards or upwards, a ring of as many slots as the window has rows,
- * (filter_h - 1) * dilation_h + 1, serves them all. A whole tensor is a loop over its bands. */
+ * which computes the pixels from `pixels.first` up to `pixels.last`, that one not included, of row y of one image's
+ * output; the first of them goes to `output`. `shape` describes the whole image; the offsets in `args` are not used.
+ * A band reads only rows that its window has inside the image, each through `input_row` and only from the first to the
+ * last column under its pixels: no row needs another one before or behind it. Nothing is kept from one band to the
+ * next, so they may come in any order: downwards or upwards, a ring of as many slots as the window has rows,
+ * (filter_h - 1) * dilation_h + 1, serves them all. */
 #ifndef SHOAL_ROWS_H
 #define SHOAL_ROWS_H
 
