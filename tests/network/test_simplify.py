@@ -56,7 +56,7 @@ def test_a_rewrite_keeps_every_value_that_it_leaves(rewrite: Callable[[Graph], G
 @settings(max_examples=25, deadline=None)
 def test_simplifying_twice_changes_nothing_more(seed: int) -> None:
     once = simplify(parse(RandomNetwork(seed, operators=8).model, "net", "f"))
-    assert simplify(once) == once
+    assert vars(simplify(once)) == vars(once)
     assert [o.index for o in once.operators] == list(range(len(once.operators)))
     assert all(o.sources for o in once.operators)
 

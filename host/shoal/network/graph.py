@@ -11,7 +11,7 @@ from shoal.operators.base import Operator
 from shoal.tensors import Array, Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """What a model file means. Operators are in execution order; `sha256` is the model file's, `labels` those that the
     file carries, if any. A tensor keeps the model file's index and value through every rewrite. Where a rewrite removed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,13 @@ _REPAIRS = 24
 def solve(problem: Problem) -> Layout:
     """The smallest of several greedy placements, upward and downward, each repaired while that helps: deterministic,
     instant."""
+    return _solved(problem.buffers, tuple(problem.in_place.items()))
+
+
+@lru_cache(maxsize=64)
+def _solved(buffers: tuple[Buffer, ...], in_place: tuple[tuple[tuple[str, str], int], ...]) -> Layout:
+    """Remembered, because boards of several cores pose the same problem."""
+    problem = Problem(buffers, dict(in_place))
     best: Layout | None = None
     goal = bound(problem)
     for order in _orders(problem):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from shoal.boards.board import Board
 from shoal.errors import Unsupported
@@ -41,7 +41,7 @@ def lay_out(graph: Graph, board: Board, options: Options) -> Plan:
             where=f"--feed {options.feed} --drain {options.drain}",
             advice="use --feed whole --drain whole",
         )
-    candidates = [kind(o.kind).calls(o, graph.tensors, board.core.features) for o in graph.operators]
+    candidates = _candidates(graph, board.core.features)
     chosen = _choose(candidates, options)
     made = _made(graph, board, options, chosen)
     while (change := _lighter(made, candidates, *missing(made, predict(made)))) is not None:
@@ -49,6 +49,12 @@ def lay_out(graph: Graph, board: Board, options: Options) -> Plan:
         chosen[index] = call
         made = _made(graph, board, options, chosen)
     return made
+
+
+@lru_cache(maxsize=16)
+def _candidates(graph: Graph, features: frozenset[str]) -> tuple[tuple[Call, ...], ...]:
+    """What can run each operator; boards of one core share it."""
+    return tuple(tuple(kind(o.kind).calls(o, graph.tensors, features)) for o in graph.operators)
 
 
 def _lighter(
