@@ -147,3 +147,11 @@ def test_places_that_cannot_hold_results_are_refused_early(tmp_path):
         arrays.check_output(tmp_path / "d.npy", 1)
     arrays.check_output(tmp_path / "y.npy", 1)
     assert list(tmp_path.iterdir()) == [tmp_path / "d.npy"]
+
+
+def test_pickles_are_refused_without_advice_to_load_them(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{}, 1], object), allow_pickle=True)
+    (tmp_path / "y.npy").write_text("no array at all")
+    for name in ("x.npy", "y.npy"):
+        with pytest.raises(BadInput, match="no plain array"):
+            arrays.load_rows(tmp_path / name, [Tensor(0, "a", (1, 2), "int8", Quantization((0.5,), (0,)))])

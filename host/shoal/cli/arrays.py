@@ -58,8 +58,10 @@ def _read(path: Path) -> Array | dict[str, Array]:
     except FileNotFoundError:
         raise
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        # NumPy's own advice for pickles is to load them unsafely
+        why = "it holds no plain array" if "pickle" in str(error) else error
         raise BadInput(
-            f"is no array file that NumPy reads: {error}", where=str(path), advice="write it by numpy.save"
+            f"is no array file that NumPy reads: {why}", where=str(path), advice="write it by numpy.save"
         ) from None
 
 
