@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shoal import boards
+from shoal import boards, demo
 from shoal.errors import DoesNotFit
 from shoal.network.graph import Graph
-from shoal.network.read_tflite import parse
-from shoal.plan.planner import plan
+from shoal.network.read_tflite import parse, read
+from shoal.network.simplify import simplify
+from shoal.plan.planner import lay_out, plan
+from shoal.plan.predict import predict
 from shoal.plan.steps import Options, Plan
 from tflite_builder import ModelBuilder
 
+DIGITS = Path(demo.__file__).with_name("digits.tflite")
 BOARD = boards.load("mps2_an386")
 
 
@@ -63,3 +67,23 @@ def test_the_smallest_budget_that_is_named_works() -> None:
     assert plan(graph, BOARD, Options(ram_budget=least)).arena_bytes == least
     with pytest.raises(DoesNotFit):
         plan(graph, BOARD, Options(ram_budget=least - 1))
+
+
+def test_size_costs_less_flash_than_speed() -> None:
+    graph = simplify(read(DIGITS))
+    board = boards.load("netduinoplus2")
+    flash = {}
+    for prefer in ("speed", "size"):
+        needs = predict(lay_out(graph, board, Options(prefer=prefer)))
+        flash[prefer] = needs.code_bytes + needs.weights_bytes
+    assert flash["size"] < flash["speed"]
+
+
+def test_real_networks_are_small_without_being_slow(data: Path) -> None:
+    """Code and weights in bytes, and instructions, that --prefer size may take on a Cortex-M4."""
+    most = {"kws": (32_000, 5_120_000), "ic": (90_000, 15_200_000), "sww": (60_000, 1_600_000)}
+    for name, (flash, instructions) in most.items():
+        graph = simplify(read(data / "models" / f"mlperf_{name}_int8.tflite"))
+        needs = predict(lay_out(graph, boards.load("mps2_an386"), Options(prefer="size")))
+        assert needs.code_bytes + needs.weights_bytes <= flash, name
+        assert needs.instructions <= instructions, name

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from shoal.boards.board import Board
 from shoal.errors import Unsupported
@@ -13,8 +12,8 @@ from shoal.operators import kind
 from shoal.operators.base import Call, Constant, Operator
 from shoal.plan import arena
 from shoal.plan.fit import missing, shortfall
-from shoal.plan.predict import predict
-from shoal.plan.steps import Options, Placement, Plan, Step, instance
+from shoal.plan.predict import code_bytes, predict
+from shoal.plan.steps import Options, Placement, Plan, Step
 
 #: tensors start at multiples of this, so that kernels may read words
 TENSOR_ALIGN = 4
@@ -42,7 +41,7 @@ def lay_out(graph: Graph, board: Board, options: Options) -> Plan:
             advice="use --feed whole --drain whole",
         )
     candidates = _candidates(graph, board.core.features)
-    chosen = _choose(candidates, options)
+    chosen = _choose(candidates, board, options)
     made = _made(graph, board, options, chosen)
     while (change := _lighter(made, candidates, *missing(made, predict(made)))) is not None:
         index, call = change
@@ -131,35 +130,47 @@ def unique_constants(calls: Sequence[Call]) -> list[Constant]:
 
 
 #: with --prefer size, a byte of flash is worth this many instructions
-_INSTRUCTIONS_PER_BYTE = 4096
+_INSTRUCTIONS_PER_BYTE = 2048
 
 
-def _choose(candidates: Sequence[Sequence[Call]], options: Options) -> list[Call]:
-    """For speed the fastest candidate of each operator; for size the one that costs the least flash, code that several
-    steps share counted once, unless a few bytes save very many instructions."""
+def _choose(candidates: Sequence[Sequence[Call]], board: Board, options: Options) -> list[Call]:
+    """For speed the fastest candidate of each operator; for size those that cost the least flash together, unless a few
+    bytes save very many instructions."""
+    fastest = [c[0] for c in candidates]
     if options.prefer == "speed":
-        return [c[0] for c in candidates]
-    paid: set[object] = set()
-    users: Counter[object] = Counter()
-    for choices in candidates:
-        users.update({part for c in choices for part in _owed(c)})
-    chosen = []
-    for choices in candidates:
-        best = min(choices, key=partial(_price, users, frozenset(paid)))
-        paid |= _owed(best).keys()
-        chosen.append(best)
-    return chosen
+        return fastest
+    kernels = sorted({(c.kernel.function, c.kernel.literal) for choices in candidates for c in choices})
+
+    def price(calls: Sequence[Call]) -> float:
+        constants = sum(constant.bytes for c in calls for constant in c.constants)
+        instructions = sum(c.instructions for c in calls)
+        return code_bytes(calls, board, options.prefer) + constants + instructions / _INSTRUCTIONS_PER_BYTE
+
+    # code that steps share makes them move together: all that can to one kernel, or all to anything but it
+    best, least = fastest, price(fastest)
+    improved = True
+    while improved:
+        improved = False
+        for function, literal in kernels:
+            for moved in _moved(candidates, best, function, literal):
+                cost = price(moved)
+                if cost < least:
+                    best, least, improved = moved, cost, True
+    return best
 
 
-def _price(users: Counter[object], paid: frozenset[object], call: Call) -> float:
-    """Bytes of flash that a call adds, its share of what others use too, and what its instructions are worth."""
-    code = sum(size / users[part] for part, size in _owed(call).items() if part not in paid)
-    return code + sum(c.bytes for c in call.constants) + call.instructions / _INSTRUCTIONS_PER_BYTE
-
-
-def _owed(call: Call) -> dict[object, int]:
-    """Bytes of the code that a call needs; steps that need the same share it."""
-    return {instance(call): call.code_bytes, call.kernel.function: call.kernel.common_bytes, **dict(call.parts)}
+def _moved(
+    candidates: Sequence[Sequence[Call]], calls: Sequence[Call], function: str, literal: bool
+) -> Iterator[list[Call]]:
+    """The calls with steps moved to a kernel: every step that it takes, then each alone."""
+    other = [
+        next((c for c in choices if (c.kernel.function, c.kernel.literal) == (function, literal)), call)
+        for choices, call in zip(candidates, calls, strict=True)
+    ]
+    yield other
+    for i, call in enumerate(calls):
+        if other[i] is not call:
+            yield [*calls[:i], other[i], *calls[i + 1 :]]
 
 
 def _problem(graph: Graph, calls: Sequence[Call]) -> arena.Problem:

@@ -47,13 +47,8 @@ def predict(plan: Plan) -> Prediction:
     harness was measured; a harness that was not (of a registry's framework) counts as the largest one that was."""
     core, harness = _core(plan.board), _harness(plan.board)
     calls = [s.call for s in plan.steps]
-    instances = list({instance(c): c for c in calls}.values())
-    kernels: Mapping[str, Any] = core["kernels"]
-    used = {key(c.kernel.function, c.kernel.literal, plan.options.prefer): c.kernel.common_bytes for c in instances}
-    code = sum(_instance_bytes(kernels, c, plan.options.prefer) for c in instances)
-    code += sum(kernels[k]["shared"] if k in kernels else common for k, common in used.items())
-    code += sum(dict(part for c in instances for part in c.parts).values())
-    code += sum(table_bytes(c) for c in calls) + core["overhead"]
+    instances = {instance(c): c for c in calls}.values()
+    code = code_bytes(calls, plan.board, plan.options.prefer)
     deepest = max(frame_bytes(core, c, plan.options.prefer) for c in instances)
     return Prediction(
         code_bytes=code,
@@ -64,6 +59,19 @@ def predict(plan: Plan) -> Prediction:
         stack_bytes=harness["stack"] + deepest,
         instructions=sum(c.instructions for c in calls),
     )
+
+
+def code_bytes(calls: Sequence[Call], board: Board, prefer: str) -> int:
+    """Of the functions that these calls need, each once, of what those share, and of the steps' tables."""
+    core = _core(board)
+    kernels: Mapping[str, Any] = core["kernels"]
+    instances = {instance(c): c for c in calls}.values()
+    used = {key(c.kernel.function, c.kernel.literal, prefer): c.kernel.common_bytes for c in instances}
+    code: int = core["overhead"] + sum(table_bytes(c) for c in calls)
+    code += sum(_instance_bytes(kernels, c, prefer) for c in instances)
+    code += sum(kernels[k]["shared"] if k in kernels else common for k, common in used.items())
+    code += sum(dict(part for c in instances for part in c.parts).values())
+    return code
 
 
 def key(function: str, literal: bool, prefer: str) -> str:
