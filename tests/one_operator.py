@@ -45,7 +45,7 @@ def reference(example: Example) -> list[Array]:
     (operator,) = graph.operators
     values = dict(zip(graph.inputs, example.inputs, strict=True))
     arrays = [values.get(i, graph.tensors[i].data) for i in operator.inputs if i is not None]
-    outputs = kind(operator.kind).reference(operator, graph.tensors, arrays)  # type: ignore[arg-type]
+    outputs = kind(operator.kind).reference(operator, graph.tensors, arrays)  # type: ignore[arg-type]  # constants have data
     for index, output in zip(operator.outputs, outputs, strict=True):
         assert output.shape == graph.tensors[index].shape
         assert output.dtype == graph.tensors[index].dtype

@@ -37,7 +37,7 @@ def test_a_whole_file_passes() -> None:
         (b"", "not a TensorFlow Lite model"),
         (MODEL[:7], "not a TensorFlow Lite model"),
         (MODEL[:8], "table reaches outside of the file"),
-        (patched(MODEL, 4, "<4s", b"TFL2"), "not a TensorFlow Lite model"),  # type: ignore[arg-type]
+        (patched(MODEL, 4, "<4s", b"TFL2"), "not a TensorFlow Lite model"),  # type: ignore[arg-type]  # struct takes any
         (patched(MODEL, 0, "<I", 0), "root points nowhere"),
         (patched(MODEL, 0, "<I", ROOT + 1), "root points nowhere"),
         (patched(MODEL, 0, "<I", 0xFFFFFFFC), "table reaches outside of the file"),

@@ -130,7 +130,7 @@ def sums(**changes: object) -> Sums:
         "low": np.full(4, -36 * 128),
         "high": np.full(4, 36 * 127),
     }
-    return Sums(**{**members, **changes})  # type: ignore[arg-type]
+    return Sums(**{**members, **changes})  # type: ignore[arg-type]  # members by name
 
 
 GEOMETRY = {

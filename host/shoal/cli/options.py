@@ -56,7 +56,7 @@ def plan_options(function: F) -> F:
     wrapped: Any = gathered
     for flag, settings in reversed(_PLAN):
         wrapped = click.option(flag, **settings)(wrapped)
-    return wrapped  # type: ignore[no-any-return]
+    return wrapped  # type: ignore[no-any-return]  # click decorators are untyped
 
 
 def options_of(given: dict[str, Any]) -> Options:

@@ -57,7 +57,7 @@ def _plot(draw: Callable[P, Figure]) -> Callable[P, str]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> str:
         import matplotlib as mpl
 
-        with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        with mpl.rc_context(_STYLE):  # type: ignore[arg-type]  # stubs want literal names
             return _svg(draw(*args, **kwargs))
 
     return drawn
