@@ -2,8 +2,9 @@
  *
  * A spatial kernel F that does not need a whole tensor computes one as a loop over its band body,
  *
- *     F_band(&rows, y, pixels, output, [scratch,] args, shape)
+ *     F_band(&rows, y, pixels, output, [scratch,] [state,] args, shape)
  *
+ * (with &rows_0, &rows_1 where it has two inputs; `scratch` and `state` are void pointers to multiples of four)
  * which computes the pixels from `pixels.first` up to `pixels.last`, that one not included, of row y of one image's
  * output; the first of them goes to `output`. `shape` describes the whole image; the offsets in `args` are not used.
  * A band reads only rows that its window has inside the image, each through `input_row` and only from the first to the

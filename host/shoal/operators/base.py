@@ -59,6 +59,40 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class RowWindow:
+    """The rows of one input that an output row is computed from: row y reads rows y · stride − before up to
+    y · stride − before + size − 1, as far as the image has them (`size` counts dilation: its extent, not its taps)."""
+
+    size: int = 1
+    stride: int = 1
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class Band:
+    """How a call computes its output row by row, in either order, from rows wherever they lie (one image, NHWC).
+
+    The body is `<function>_band` in the kernel's header; `firmware/kernels/rows.h` has its signature. It gets the
+    call's own parameters and constants, and `shape` in place of the call's (a 1×1 convolution's whole tensor is one
+    long row, its band is not). `height` output rows of `width` pixels (elements, for kernels that know no channels);
+    `windows`, one per input of the call.
+    `in_place[i]`: the output row may start at the address of a row of input i that no later row needs, plus
+    in_place[i] bytes, or anywhere below; None where it must be apart from every row of its window.
+    `scratch_bytes` live for one row; `state_bytes` from the first row to the last, in whatever order they come.
+    `instructions`: of all rows together, one call of the band each.
+    """
+
+    shape: tuple[tuple[str, int], ...]
+    height: int
+    width: int
+    windows: tuple[RowWindow, ...]
+    in_place: tuple[int | None, ...]
+    scratch_bytes: int = 0
+    state_bytes: int = 0
+    instructions: int = 0
+
+
+@dataclass(frozen=True)
 class Call:
     """A kernel bound to one operator: all is decided but the addresses. Read by dispatch, planner, cost and render.
 
@@ -74,6 +108,7 @@ class Call:
     input i's address + in_place[i] or anywhere below; None where they must be apart.
     `instructions`, `cycles`: the cost model's figures for one whole run on the core; `code_bytes` of one instance.
     `parts`: functions that it shares with instances of other shapes, with their bytes: each is in an image once.
+    `band`: how it computes single rows; None where it needs whole tensors.
     """
 
     kernel: Kernel
@@ -89,6 +124,7 @@ class Call:
     instructions: int = 0
     code_bytes: int = 0
     parts: tuple[tuple[str, int], ...] = ()
+    band: Band | None = None
 
 
 class OperatorKind(Protocol):

@@ -46,7 +46,7 @@ def predict(plan: Plan) -> Prediction:
     """Within 5 % or 1 KiB of flash and 128 bytes of RAM of what the linker and the painted stack say, for boards whose
     harness was measured; a harness that was not (of a registry's framework) counts as the largest one that was."""
     core, harness = _core(plan.board), _harness(plan.board)
-    calls = [s.call for s in plan.steps]
+    calls = [c for s in plan.steps for c in s.calls]
     instances = {instance(c): c for c in calls}.values()
     code = code_bytes(calls, plan.board, plan.options.prefer)
     deepest = max(frame_bytes(core, c, plan.options.prefer) for c in instances)

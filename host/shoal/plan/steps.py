@@ -35,21 +35,88 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Where the rows of one operand lie in the arena: row y at offset + (y modulo count, or y where count is 0) · pitch
+    bytes."""
+
+    offset: int
+    pitch: int
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One operator of a fused segment, computed row by row by `call.band`; or, with `call` None, the `feed` that brings
+    a row of the network's input to `output`, or the `drain` that hands a row of its output, `inputs[0]`, away.
+
+    `kind` is the operator's, "feed" or "drain"; `operator` its index, or None; `tensor` is what it writes (drain:
+    reads)."""
+
+    kind: str
+    operator: int | None
+    tensor: int
+    call: Call | None
+    inputs: tuple[Rows, ...]
+    output: Rows | None
+    scratch: int | None = None
+    state: int | None = None
+
+
+@dataclass(frozen=True)
+class RowRun:
+    """Rows of one part, one after another, `count` of them: first, first + direction, …; inside of a `Phase` that
+    repeats, `advance` is added to `first` with each repetition."""
+
+    part: int
+    first: int
+    count: int
+    advance: int = 0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a segment's trace: these runs in this order, `repeat` times (prologue and epilogue once)."""
+
+    repeat: int
+    runs: tuple[RowRun, ...]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Operators fused row by row: `direction` +1 walks down, −1 up; the phases together are the whole trace."""
+
+    parts: tuple[Part, ...]
+    phases: tuple[Phase, ...]
+    direction: int = 1
+
+
+@dataclass(frozen=True)
 class Step:
     """`operators`: indices into the simplified network's operators. `arena_bytes`: live while it runs, scratch
-    included. Offsets are byte offsets into the arena."""
+    included. Offsets are byte offsets into the arena.
+
+    A step is one `call` over whole tensors, or a `segment` (then `call` is None, and `inputs` and `outputs` are empty:
+    the segment's parts have their own)."""
 
     index: int
     operators: tuple[int, ...]
     kind: str
     name: str
-    call: Call
+    call: Call | None
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     scratch: int | None
     state: int | None
     macs: int
     arena_bytes: int
+    segment: Segment | None = None
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls that it makes, in the order of its operators."""
+        if self.segment is None:
+            return () if self.call is None else (self.call,)
+        return tuple(p.call for p in self.segment.parts if p.call is not None)
 
 
 @dataclass(frozen=True)
