@@ -60,18 +60,19 @@ def predicted(graph: Graph, board: Board, options: Options, *, named: bool = Tru
 
 
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
-    output = plan.graph.tensors[step.call.outputs[0]]
+    calls = step.calls
+    output = plan.graph.tensors[calls[-1].outputs[0]]
     return {
         "index": step.index,
         "operators": [plan.graph.operators[o].kind for o in step.operators],
         "kind": step.kind,
         "name": step.name,
         "shape": list(output.shape),
-        "kernel": step.call.kernel.function,
+        "kernel": " + ".join(c.kernel.function for c in calls),
         "macs": step.macs,
-        "weights_bytes": sum(c.bytes for c in step.call.constants),
+        "weights_bytes": sum(constant.bytes for c in calls for constant in c.constants),
         "arena_bytes": step.arena_bytes,
-        "instructions": step.call.instructions,
+        "instructions": sum(c.instructions for c in calls),
     }
 
 

@@ -43,7 +43,7 @@ def lay_out(graph: Graph, board: Board, options: Options) -> Plan:
     candidates = _candidates(graph, board.core.features)
     chosen = _choose(candidates, board, options)
     made = _made(graph, board, options, chosen)
-    while (change := _lighter(made, candidates, *missing(made, predict(made)))) is not None:
+    while (change := _lighter(made, chosen, candidates, *missing(made, predict(made)))) is not None:
         index, call = change
         chosen[index] = call
         made = _made(graph, board, options, chosen)
@@ -57,22 +57,26 @@ def _candidates(graph: Graph, features: frozenset[str]) -> tuple[tuple[Call, ...
 
 
 def _lighter(
-    plan: Plan, candidates: Sequence[Sequence[Call]], missing_ram: int, missing_flash: int
+    plan: Plan,
+    calls: Sequence[Call],
+    candidates: Sequence[Sequence[Call]],
+    missing_ram: int,
+    missing_flash: int,
 ) -> tuple[int, Call] | None:
     """The step to give a slower kernel, and which, while bytes are missing: the step that needs the most of the arena,
     or the one whose flash costs the fewest instructions to save. Only ever slower ones: that comes to an end."""
     if missing_ram > 0:
         index = plan.widest().index
-        call = plan.steps[index].call
+        call = calls[index]
         less = [c for c in _slower(call, candidates[index]) if _working_bytes(c) < _working_bytes(call)]
         if less:
             return index, less[0]
     if missing_flash > 0:
         moves = [
-            ((c.instructions - s.call.instructions) / (_flash_bytes(s.call) - _flash_bytes(c)), s.index, n, c)
-            for s in plan.steps
-            for n, c in enumerate(_slower(s.call, candidates[s.index]))
-            if _flash_bytes(c) < _flash_bytes(s.call) and _working_bytes(c) <= _working_bytes(s.call)
+            ((c.instructions - call.instructions) / (_flash_bytes(call) - _flash_bytes(c)), i, n, c)
+            for i, call in enumerate(calls)
+            for n, c in enumerate(_slower(call, candidates[i]))
+            if _flash_bytes(c) < _flash_bytes(call) and _working_bytes(c) <= _working_bytes(call)
         ]
         if moves:
             _, index, _, call = min(moves, key=lambda m: m[:3])

@@ -69,20 +69,21 @@ def _tensor(plan: Plan, index: int) -> dict[str, Any]:
 
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
     operators = [plan.graph.operators[i] for i in step.operators]
+    [call] = step.calls
     return {
         "index": step.index,
         "operators": list(step.operators),
         "sources": sorted({s for o in operators for s in (o.sources or (o.index,))}),
         "kind": step.kind,
         "name": step.name,
-        "kernel": step.call.kernel.stem,
-        "function": step.call.kernel.function,
-        "literal": step.call.kernel.literal,
+        "kernel": call.kernel.stem,
+        "function": call.kernel.function,
+        "literal": call.kernel.literal,
         "macs": step.macs,
-        "instructions": step.call.instructions,
+        "instructions": call.instructions,
         "arena_bytes": step.arena_bytes,
-        "scratch_bytes": step.call.scratch_bytes,
-        "outputs": [_tensor(plan, t) | {"channels": _channels(plan, t)} for t in step.call.outputs],
+        "scratch_bytes": call.scratch_bytes,
+        "outputs": [_tensor(plan, t) | {"channels": _channels(plan, t)} for t in call.outputs],
     }
 
 

@@ -53,9 +53,9 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "inputs": inputs,
         "outputs": outputs,
         "infer": len(inputs) == len(outputs) == 1,
-        "stems": sorted({s.call.kernel.stem for s in plan.steps}),
+        "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls}),
         "functions": list(functions.values()),
-        "steps": [_step(plan, s, functions[instance(s.call)], names) for s in plan.steps],
+        "steps": [_step(s, functions, names) for s in plan.steps],
         "constants": constants,
     }
 
@@ -90,12 +90,15 @@ def _dims(tensor: Tensor) -> str:
 def _functions(plan: Plan, name: str) -> dict[Any, Function]:
     """One function for each distinct instance, in order of first use; shared ones carry no number."""
     users: dict[Any, list[Step]] = {}
+    first: dict[Any, Call] = {}
     for step in plan.steps:
-        users.setdefault(instance(step.call), []).append(step)
+        for call in step.calls:
+            first.setdefault(instance(call), call)
+            users.setdefault(instance(call), []).append(step)
     functions: dict[Any, Function] = {}
     counts: dict[str, int] = {}
     for key, steps in users.items():
-        call = steps[0].call
+        call = first[key]
         kernel = call.kernel.function
         number = counts.get(kernel, 0)
         counts[kernel] = number + 1
@@ -104,23 +107,24 @@ def _functions(plan: Plan, name: str) -> dict[Any, Function]:
             kernel=kernel,
             literal=call.kernel.literal,
             shape=call.shape,
-            comment=_function_comment(plan, steps),
+            comment=_function_comment(plan, call, steps),
         )
     return functions
 
 
-def _function_comment(plan: Plan, steps: list[Step]) -> str:
+def _function_comment(plan: Plan, call: Call, steps: list[Step]) -> str:
     where = f"Step{'s' if len(steps) > 1 else ''} {', '.join(str(s.index) for s in steps)}"
     first = steps[0]
     tensors = plan.graph.tensors
-    if not first.call.kernel.literal:
+    if not call.kernel.literal:
         return f"{where}: {first.kind}, shapes from its record"
-    sources = " and ".join(_dims(tensors[t]) for t in first.call.inputs)
-    return f"{where}: {first.kind}, {sources} to {_dims(tensors[first.call.outputs[0]])}"
+    sources = " and ".join(_dims(tensors[t]) for t in call.inputs)
+    return f"{where}: {first.kind}, {sources} to {_dims(tensors[call.outputs[0]])}"
 
 
-def _step(plan: Plan, step: Step, function: Function, names: dict[tuple[str, bytes], str]) -> dict[str, Any]:
-    call = step.call
+def _step(step: Step, functions: dict[Any, Function], names: dict[tuple[str, bytes], str]) -> dict[str, Any]:
+    [call] = step.calls
+    function = functions[instance(call)]
     return {
         "index": step.index,
         "comment": f"{step.kind}, {_short(step.name)}",
@@ -160,10 +164,11 @@ def _pointers(call: Call, names: dict[tuple[str, bytes], str]) -> list[Member]:
 def _constants(plan: Plan, name: str) -> tuple[list[dict[str, Any]], dict[tuple[str, bytes], str]]:
     """The arrays to emit, and the name of each by its dtype and bytes."""
     names: dict[tuple[str, bytes], str] = {}
-    aligns = {(c.values.dtype.str, c.values.tobytes()): c.align for c in unique_constants([s.call for s in plan.steps])}
+    calls = [c for s in plan.steps for c in s.calls]
+    aligns = {(c.values.dtype.str, c.values.tobytes()): c.align for c in unique_constants(calls)}
     arrays: list[dict[str, Any]] = []
     for step in plan.steps:
-        for constant in step.call.constants:
+        for constant in (k for c in step.calls for k in c.constants):
             key = (constant.values.dtype.str, constant.values.tobytes())
             if key in names:
                 continue
