@@ -6,11 +6,16 @@
  *
  * (with &rows_0, &rows_1 where it has two inputs; `scratch` and `state` are void pointers to multiples of four)
  * which computes the pixels from `pixels.first` up to `pixels.last`, that one not included, of row y of one image's
- * output; the first of them goes to `output`. `shape` describes the whole image; the offsets in `args` are not used.
+ * output; the first of them goes to `output`. Kernels that know no channels count elements, not pixels. `shape`
+ * describes the whole image; the offsets in `args` are not used.
  * A band reads only rows that its window has inside the image, each through `input_row` and only from the first to the
- * last column under its pixels: no row needs another one before or behind it. Nothing is kept from one band to the
- * next, so they may come in any order: downwards or upwards, a ring of as many slots as the window has rows,
- * (filter_h - 1) * dilation_h + 1, serves them all. */
+ * last column under its pixels: no row needs another one before or behind it. Nothing but `state`, which is zero before
+ * the first band, is kept from one to the next, so they may come in any order: downwards or upwards, a ring of as many
+ * slots as the window has rows, (filter_h - 1) * dilation_h + 1, serves them all.
+ *
+ * A kernel that accumulates has one row of output, computed from all rows of its input: its band is called once for
+ * each of these, row y of the input, with all of the output's pixels. It adds the row to `state`; the last of the calls
+ * writes the output, whichever row it is of. */
 #ifndef SHOAL_ROWS_H
 #define SHOAL_ROWS_H
 

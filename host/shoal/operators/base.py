@@ -78,7 +78,11 @@ class Band:
     `windows`, one per input of the call.
     `in_place[i]`: the output row may start at the address of a row of input i that no later row needs, plus
     in_place[i] bytes, or anywhere below; None where it must be apart from every row of its window.
-    `scratch_bytes` live for one row; `state_bytes` from the first row to the last, in whatever order they come.
+    `scratch_bytes` live for one row; `state_bytes` from the first row to the last, in whatever order they come, and are
+    zero before the first.
+    `accumulates`: it is called for rows of its one input, not of its output: for each of the `height` that there are
+    once, in either order, y being that row. It adds them to its state, and the last of these calls, whichever row it
+    is of, writes the output, a single row of `width` pixels; no other call touches it. `windows` is then one row.
     `instructions`: of all rows together, one call of the band each.
     """
 
@@ -89,6 +93,7 @@ class Band:
     in_place: tuple[int | None, ...]
     scratch_bytes: int = 0
     state_bytes: int = 0
+    accumulates: bool = False
     instructions: int = 0
 
 

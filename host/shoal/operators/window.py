@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators.base import Operator
+from shoal.operators.base import Operator, RowWindow
 from shoal.operators.checks import where
 from shoal.tensors import Array
 
@@ -100,3 +100,14 @@ def overlap(geometry: Mapping[str, int], pixels: int, packed: bool) -> int:
     written = (np.arange(g["output_h"])[:, None] * g["output_w"] + stop) * g["output_c"]
     grown = g["input_h"] * pitch - g["output_h"] * g["output_w"] * g["output_c"]
     return int((needed - written).min()) + min(0, (g["batches"] - 1) * grown)
+
+
+def row_overlap(geometry: Mapping[str, int], pixels: int, packed: bool) -> int:
+    """The same of one output row over one row of its window, whichever that is."""
+    return overlap({**geometry, "batches": 1, "input_h": 1, "output_h": 1, "pad_top": 0}, pixels, packed)
+
+
+def row_window(geometry: Mapping[str, int]) -> RowWindow:
+    """The input rows that an output row is computed from; a geometry of pools has no dilation."""
+    size = extent(geometry["filter_h"], geometry.get("dilation_h", 1))
+    return RowWindow(size, geometry["stride_h"], geometry["pad_top"])
