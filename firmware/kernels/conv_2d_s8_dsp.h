@@ -264,8 +264,9 @@ SHOAL_INLINE void conv_2d_s8_dsp_window(int16_t *target, const input_rows *rows,
 }
 
 /* One band, see rows.h. */
-SHOAL_INLINE void conv_2d_s8_dsp_band(const input_rows *rows, int32_t y, span pixels, int8_t *output, int16_t *scratch,
+SHOAL_INLINE void conv_2d_s8_dsp_band(const input_rows *rows, int32_t y, span pixels, int8_t *output, void *scratch,
                                       const conv_2d_s8_dsp_args *args, const conv_2d_s8_dsp_shape *shape) {
+    int16_t *unpacked = (int16_t *)scratch;
     const int32_t top = y * shape->stride_h - shape->pad_top;
     const int32_t filter_c = shape->input_c / shape->groups;
     const int32_t group_c = shape->output_c / shape->groups;
@@ -278,13 +279,13 @@ SHOAL_INLINE void conv_2d_s8_dsp_band(const input_rows *rows, int32_t y, span pi
         const int32_t paired = x + 1 < pixels.last;
         int8_t *values = output + (x - pixels.first) * shape->output_c;
         conv_2d_s8_dsp_tile tile = {.weights = args->weights, .requantization = args->requantization};
-        tile.pixels = scratch;
+        tile.pixels = unpacked;
         tile.rounds = (quads + 1) / 2;
         tile.offset = args->offset;
         for (int32_t g = 0; g < shape->groups; ++g) {
-            conv_2d_s8_dsp_window(scratch, rows, top, column, g * filter_c, args->input_zero_point, shape);
+            conv_2d_s8_dsp_window(unpacked, rows, top, column, g * filter_c, args->input_zero_point, shape);
             if (paired) {
-                conv_2d_s8_dsp_window(scratch + 4, rows, top, column + shape->stride_w, g * filter_c,
+                conv_2d_s8_dsp_window(unpacked + 4, rows, top, column + shape->stride_w, g * filter_c,
                                       args->input_zero_point, shape);
             }
             tile.first = values + g * group_c;
@@ -317,7 +318,7 @@ SHOAL_INLINE void conv_2d_s8_dsp_band(const input_rows *rows, int32_t y, span pi
 SHOAL_INLINE void conv_2d_s8_dsp(uint8_t *arena, const conv_2d_s8_dsp_args *args, const conv_2d_s8_dsp_shape *shape) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
-    int16_t *scratch = (int16_t *)(void *)(arena + args->scratch);
+    void *scratch = arena + args->scratch;
     for (int32_t n = 0; n < shape->batches; ++n) {
         const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
         for (int32_t y = 0; y < shape->output_h; ++y) {

@@ -23,7 +23,7 @@ _ARGS = {
     "average_pool_2d_s8": ".input = INPUT, .output = OUTPUT, .low = -90, .high = 90",
     "max_pool_2d_s8": ".input = INPUT, .output = OUTPUT, .low = -90, .high = 90",
 }
-_SCRATCH = {"conv_2d_s8_dsp": "(void *)(arena + SCRATCH), "}
+_SCRATCH = {"conv_2d_s8_dsp": "arena + SCRATCH, "}
 
 
 @dataclass(frozen=True)

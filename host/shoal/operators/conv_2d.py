@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ import numpy as np
 from shoal.errors import BadInput
 from shoal.operators import channel_pairs, checks, direct, kronecker, short_pairs, weighted, winograd
 from shoal.operators.activation import read_activation
-from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
 from shoal.operators.requantization import Requantization, Sums, blocks
-from shoal.operators.window import Window, at_tap, overlap, pad, read_window
+from shoal.operators.window import Window, at_tap, overlap, pad, read_window, row_overlap, row_window
 from shoal.tensors import Array, Tensor
 
 NAME = "conv_2d"
@@ -106,12 +107,13 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     """A filter that covers its whole input is a matrix, and runs as one."""
     source, weights, _, output = weighted.operands(operator, tensors)
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(weights.shape[0], -1))
-    geometry = _geometry(operator, source, weights, output)
+    image = _geometry(operator, source, weights, output)
+    geometry = _one_row(image)
     if weights.shape[1:] == source.shape[1:] and output.shape[1:3] == (1, 1) and not _is_padded(operator):
         return row_calls(source, output, sums, form, 0, features)
-    found = [_portable(kernel, geometry, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
+    found = [_portable(kernel, geometry, image, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
-        found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+        found += [_dsp(kernel, geometry, image, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
     if features >= _DSP and direct.fits(geometry, sums, form):
         found.append(_direct(geometry, source, output, sums, form))
     if features >= _DSP:
@@ -220,31 +222,23 @@ def _dsp_2x4(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sum
 
 
 def _dsp(
-    kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
+    kernel: Kernel,
+    geometry: dict[str, int],
+    image: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
 ) -> Call:
-    """Two pixels by two channels: see conv_2d_s8_dsp.h for the order of the constants.
-
-    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    """Two pixels by two channels: see conv_2d_s8_dsp.h for the order of the constants."""
     groups, filter_h, filter_w = geometry["groups"], geometry["filter_h"], geometry["filter_w"]
-    runs = filter_h if groups == 1 and geometry["dilation_w"] == 1 else filter_h * filter_w
-    by_run = sums.weights.reshape(len(sums.weights), runs, -1)
+    merged = groups == 1 and geometry["dilation_w"] == 1
+    by_run = sums.weights.reshape(len(sums.weights), filter_h if merged else filter_h * filter_w, -1)
     filled = np.pad(by_run, ((0, 0), (0, 0), (0, -by_run.shape[2] % 4))).reshape(len(by_run), -1)
-    quads = filled.shape[1] // 4
     filled = np.pad(filled, ((0, 0), (0, -filled.shape[1] % 8)))
     packed = channel_pairs.halfwords(blocks(filled, groups, 2))
     records = channel_pairs.pair_records(sums, form, groups)
-    rows = geometry["batches"] * geometry["output_h"]
-    tiles = rows * -(-geometry["output_w"] // 2)
-    pixels = rows * geometry["output_w"] * groups
-    if kernel.literal:
-        instructions = tiles * len(records) * (13 * filled.shape[1] // 4 + 39)
-        instructions += pixels * (21 * runs + 11 * quads // 2) + 80 * rows
-        code = 250 if geometry["filter_h"] * geometry["filter_w"] == 1 else 700
-    else:
-        instructions = tiles * (len(records) * (13 * filled.shape[1] // 4 + 43) + 82 * groups)
-        instructions += pixels * (72 * runs + 7 * quads + 66)
-        code = 2860
-    return Call(
+    call = Call(
         kernel,
         inputs=(source.index,),
         outputs=(output.index,),
@@ -256,31 +250,41 @@ def _dsp(
         ),
         scratch_bytes=4 * filled.shape[1],
         in_place=(overlap(geometry, 2, packed=groups == 1),),
-        instructions=instructions,
-        code_bytes=code,
+        instructions=_dsp_instructions(kernel.literal, geometry),
+        code_bytes=(250 if filter_h * filter_w == 1 else 700) if kernel.literal else 2860,
     )
+    return _banded(call, image, groups == 1, _dsp_instructions(kernel.literal, image))
+
+
+def _dsp_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
+    """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    groups, taps, width = geometry["groups"], geometry["filter_w"], geometry["output_w"]
+    merged = groups == 1 and geometry["dilation_w"] == 1
+    runs = geometry["filter_h"] * (1 if merged else taps)
+    quads = runs * -(-(taps if merged else 1) * geometry["input_c"] // groups // 4)
+    pairs = groups * -(-geometry["output_c"] // groups // 2)
+    rows = geometry["batches"] * geometry["output_h"]
+    tiles, pixels = rows * -(-width // 2), rows * width * groups
+    rounds = -(-quads // 2)
+    if literal:
+        return tiles * pairs * (26 * rounds + 39) + pixels * (21 * runs + 11 * quads // 2) + 80 * rows
+    return tiles * (pairs * (26 * rounds + 43) + 82 * groups) + pixels * (72 * runs + 7 * quads + 66)
 
 
 def _portable(
-    kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
+    kernel: Kernel,
+    geometry: dict[str, int],
+    image: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
 ) -> Call:
-    """Two pixels, or one at the edges, by four channels: see conv_2d_s8.h for the order of the constants.
-
-    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
-    groups, filter_h = geometry["groups"], geometry["filter_h"]
+    """Two pixels, or one at the edges, by four channels: see conv_2d_s8.h for the order of the constants."""
+    groups = geometry["groups"]
     packed = blocks(sums.weights.astype(np.int8), groups, BLOCK)
-    count, products = len(packed) // BLOCK, packed.shape[1]
-    rows = geometry["batches"] * geometry["output_h"]
-    pairs, singles = (rows * n for n in _tiles(geometry))
-    if kernel.literal:
-        instructions = pairs * count * (18 * products + 44 * filter_h + 118)
-        instructions += singles * count * (11 * products + 7 * filter_h + 275)
-        code = 650 if geometry["filter_h"] * geometry["filter_w"] == 1 else 1500
-    else:
-        instructions = pairs * (count * (18 * products + 50 * filter_h + 301) + 69)
-        instructions += singles * count * (13 * products + 61 * filter_h + 242)
-        code = 3230
-    return Call(
+    products = packed.shape[1]
+    call = Call(
         kernel,
         inputs=(source.index,),
         outputs=(output.index,),
@@ -293,9 +297,40 @@ def _portable(
             Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
         ),
         in_place=(overlap(geometry, 2, packed=False),),
-        instructions=instructions,
-        code_bytes=code,
+        instructions=_portable_instructions(kernel.literal, geometry),
+        code_bytes=(650 if geometry["filter_h"] * geometry["filter_w"] == 1 else 1500) if kernel.literal else 3230,
     )
+    return _banded(call, image, False, _portable_instructions(kernel.literal, image))
+
+
+def _portable_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
+    """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    groups, filter_h = geometry["groups"], geometry["filter_h"]
+    count = groups * -(-geometry["output_c"] // groups // BLOCK)
+    products = filter_h * geometry["filter_w"] * geometry["input_c"] // groups
+    pairs, singles = (geometry["batches"] * geometry["output_h"] * n for n in _tiles(geometry))
+    if literal:
+        paired = count * (18 * products + 44 * filter_h + 118)
+        return pairs * paired + singles * count * (11 * products + 7 * filter_h + 275)
+    paired = count * (18 * products + 50 * filter_h + 301) + 69
+    return pairs * paired + singles * count * (13 * products + 61 * filter_h + 242)
+
+
+def _banded(call: Call, image: dict[str, int], packed: bool, instructions: int) -> Call:
+    """The call with the band that computes a row of `image`; batches have none. `packed`: the windows of two pixels are
+    copied before anything is written."""
+    if image["batches"] > 1:
+        return call
+    band = Band(
+        shape=tuple((name, image.get(name, value)) for name, value in call.shape),
+        height=image["output_h"],
+        width=image["output_w"],
+        windows=(row_window(image),),
+        in_place=(row_overlap(image, 2, packed),),
+        scratch_bytes=call.scratch_bytes,
+        instructions=instructions,
+    )
+    return replace(call, band=band)
 
 
 def _parameters(source: Tensor, form: Requantization) -> tuple[tuple[str, int], ...]:
@@ -307,7 +342,7 @@ def _parameters(source: Tensor, form: Requantization) -> tuple[tuple[str, int], 
     )
 
 
-def _border(geometry: dict[str, int]) -> float:
+def _border(geometry: Mapping[str, int]) -> float:
     """Which share of the windows leaves the image, about."""
     share = 1.0
     for axis, before in (("h", "pad_top"), ("w", "pad_left")):
@@ -317,7 +352,7 @@ def _border(geometry: dict[str, int]) -> float:
     return 1 - share
 
 
-def _tiles(geometry: dict[str, int]) -> tuple[int, int]:
+def _tiles(geometry: Mapping[str, int]) -> tuple[int, int]:
     """(pairs, single pixels) of an output row, as conv_2d_s8.h walks it."""
     stride, width = geometry["stride_w"], geometry["input_w"]
     reach = stride + (geometry["filter_w"] - 1) * geometry["dilation_w"]
@@ -330,13 +365,11 @@ def _tiles(geometry: dict[str, int]) -> tuple[int, int]:
 
 
 def _geometry(operator: Operator, source: Tensor, weights: Tensor, output: Tensor) -> dict[str, int]:
-    """The shape members that describe the loops. Pixels of a 1×1 convolution without stride are one long row."""
+    """The shape members that describe the loops."""
     window: Attributes = operator.attributes
     batches, input_h, input_w, input_c = source.shape
     _, output_h, output_w, output_c = output.shape
     _, filter_h, filter_w, filter_c = weights.shape
-    if (filter_h, filter_w, window.stride_h, window.stride_w) == (1, 1, 1, 1) and not _is_padded(operator):
-        batches, input_h, output_h, input_w, output_w = 1, 1, 1, source.elements // input_c, output.elements // output_c
     return {
         "batches": batches,
         "input_h": input_h,
@@ -355,6 +388,15 @@ def _geometry(operator: Operator, source: Tensor, weights: Tensor, output: Tenso
         "pad_top": window.pad_top,
         "pad_left": window.pad_left,
     }
+
+
+def _one_row(image: dict[str, int]) -> dict[str, int]:
+    """Pixels of a 1×1 convolution without stride or padding as one long row."""
+    alike = all(image[f"input_{axis}"] == image[f"output_{axis}"] for axis in "hw")
+    if not alike or any(image[f"{name}_{axis}"] != 1 for name in ("filter", "stride") for axis in "hw"):
+        return image
+    pixels = image["batches"] * image["input_h"] * image["input_w"]
+    return {**image, "batches": 1, "input_h": 1, "output_h": 1, "input_w": pixels, "output_w": pixels}
 
 
 def _is_padded(operator: Operator) -> bool:
