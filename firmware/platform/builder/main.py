@@ -39,6 +39,8 @@ env.Replace(
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
     SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
 )
+# frames and calls of every function, beside its object: the bound of the stack is made of them
+figures = [] if native else ["-fcallgraph-info=su"]
 env.Append(
     ASFLAGS=machine,
     ASPPFLAGS=["-x", "assembler-with-cpp"],
@@ -46,6 +48,7 @@ env.Append(
         *machine,
         *facts.HARNESS_FLAGS,
         *facts.WARNINGS,
+        *figures,
         "-g",
         "-ffunction-sections",
         "-fdata-sections",

@@ -25,6 +25,7 @@ def ram(built: Built, answers: Sequence[Answer], own: bool) -> dict[str, int | N
         "static_bytes": static,
         "stack_bytes": stack,
         "stack_total_bytes": stack_total,
+        "stack_bound_bytes": built.stack_bound_bytes if own else None,
         "total_bytes": None if static is None or stack_total is None else static + built.arena_bytes + stack_total,
     }
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from shoal import boards
 from shoal.boards.board import Board
-from shoal.build import elf, tools
+from shoal.build import elf, stack, tools
 from shoal.errors import BadInput, DoesNotFit, ShoalError, ToolError
+from shoal.render.platformio import HANDLER_STACK_BYTES
 
 Report = Callable[[str], None]
 
@@ -33,7 +34,8 @@ class Built:
     """One built environment. `image`: what is flashed (the ELF itself for the host); `flags`: the compiler's, of the
     model's sources; `code_bytes`: what calling the model adds to a program, less its constants (None where a platform
     of the registry built it); `flash_bytes`: of the whole image; `static_bytes`: RAM that is neither main's stack nor
-    arena."""
+    arena; `stack_bound_bytes`: what main's stack can come to, and `model_stack_bound_bytes` the model's part of it, by
+    the compiler's figures (None where it gives none)."""
 
     elf: Path
     image: Path
@@ -46,6 +48,8 @@ class Built:
     flash_bytes: int
     arena_bytes: int
     static_bytes: int
+    stack_bound_bytes: int | None = None
+    model_stack_bound_bytes: int | None = None
 
 
 def build(directory: Path, env: str | None = None, verbose: bool = False, report: Report | None = None) -> Built:
@@ -231,6 +235,7 @@ def _measure(project: Project, compiler: str) -> Built:
     if project.board.hal == "host":
         static -= arena  # a native linker has no section for it
     flags = output / "flags.json"
+    bound = _bounded(project, firmware)
     return Built(
         elf=firmware,
         image=image,
@@ -243,7 +248,32 @@ def _measure(project: Project, compiler: str) -> Built:
         flash_bytes=image.stat().st_size if image == binary else elf.loaded_bytes(firmware),
         arena_bytes=arena,
         static_bytes=static,
+        stack_bound_bytes=None if bound is None else bound.bytes,
+        model_stack_bound_bytes=None if bound is None else bound.model_bytes,
     )
+
+
+def _bounded(project: Project, firmware: Path) -> stack.Bound | None:
+    """The bound of the firmware's stacks. Raises DoesNotFit where they are not set aside as large."""
+    bound = stack.bound(firmware, project.output / "src", project.board)
+    if bound is None:
+        return None
+    where = f"{project.directory.name}, environment {project.env}"
+    aside = project.board.stack_bytes
+    if bound.bytes > aside:
+        raise DoesNotFit(
+            f"main can take {bound.bytes:,} B of stack ({' > '.join(bound.path)}), {aside:,} B are set aside"
+            f" ({bound.bytes - aside:,} B short)",
+            where=where,
+            advice=f"set shoal.stack_bytes in the board file to {-(-bound.bytes // 32) * 32} or more",
+        )
+    if bound.handler_bytes > HANDLER_STACK_BYTES:
+        raise ToolError(
+            f"interrupt handlers can take {bound.handler_bytes:,} B of stack, {HANDLER_STACK_BYTES:,} B are set aside",
+            where=where,
+            advice="make them call less",
+        )
+    return bound
 
 
 def _inputs(directory: Path, compiler: str) -> str:

@@ -53,6 +53,7 @@ def build(directory: Path, env: str | None, verbose: bool) -> Result:
             "arena_bytes": built.arena_bytes,
             "static_bytes": built.static_bytes,
             "stack_bytes": board.stack_bytes,
+            "stack_bound_bytes": built.stack_bound_bytes,
             "total_bytes": ram,
             "region_bytes": board.region("ram").bytes,
         },
@@ -63,6 +64,8 @@ def build(directory: Path, env: str | None, verbose: bool) -> Result:
         if built.code_bytes is not None:
             model += f" + {built.code_bytes:,} B code"
         memory = f"arena {built.arena_bytes:,} B + static {built.static_bytes:,} B + stack {board.stack_bytes:,} B"
+        if built.stack_bound_bytes is not None:
+            memory += f" (can come to {built.stack_bound_bytes:,} B)"
         click.echo(f"{built.image}")
         click.echo(f"flash {_bar(built.flash_bytes, board.region('flash').bytes)}  {model}")
         click.echo(f"RAM   {_bar(ram, board.region('ram').bytes)}  {memory}")

@@ -119,6 +119,7 @@ def as_result(graph: Graph, entry: dict[str, Any], options: Options) -> dict[str
             "static_bytes": entry["ram"]["static_bytes"],
             "stack_bytes": None,
             "stack_total_bytes": entry["ram"]["stack_total_bytes"],
+            "stack_bound_bytes": None,
             "total_bytes": entry["ram"]["total_bytes"],
         },
         "flash": {name: entry["flash"][name] for name in ("code_bytes", "weights_bytes", "total_bytes")},

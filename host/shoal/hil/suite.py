@@ -131,6 +131,8 @@ def stack(subject: Subject) -> str:
     used, most = answer.stack_total_bytes, said.stack_size
     _expect(0 < answer.stack_bytes <= used, f"the model used {answer.stack_bytes} B of {used} B used in all")
     _expect(used < most, f"{used} B of {most} B used: it is full or has overflowed")
+    bound = subject.built.stack_bound_bytes
+    _expect(bound is None or used <= bound, f"{used} B used, the call graph bounds it by {bound} B")
     return f"{used:,} B of {most:,} B, {answer.stack_bytes:,} B of them below the call of the model"
 
 
