@@ -1,4 +1,4 @@
-/* STM32F1: 72 MHz from an 8 MHz crystal, 64 MHz from the internal oscillator. */
+/* STM32F1: the board's clock from its crystal, or as much of it as the internal oscillator comes to (64 MHz). */
 #ifndef SHOAL_FAMILY_H
 #define SHOAL_FAMILY_H
 
@@ -24,9 +24,9 @@
 #define RCC_CFGR_PLLMUL(n)  (((n)-2u) << 18)
 #define RCC_APB2ENR_IOPAEN  (1u << 2)
 #define FLASH_ACR_PREFETCH  (1u << 4)
-#define HSI_HZ              8000000u
+#define HSI_HZ              8000000u /* the PLL takes half of it */
 #define HSE_PLL_MULTIPLIER  (SHOAL_HSE_HZ > 0 ? (uint32_t)(SHOAL_CLOCK_HZ / SHOAL_HSE_HZ) : 2u)
-#define HSI_PLL_MULTIPLIER  16u /* of half the oscillator: 64 MHz */
+#define HSI_PLL_MULTIPLIER  (SHOAL_CLOCK_HZ / (HSI_HZ / 2u) < 16u ? SHOAL_CLOCK_HZ / (HSI_HZ / 2u) : 16u)
 
 #define FAMILY_USART1                                                                                                  \
     { 0x40013800u, RCC_APB2, 14, 37, STM32_APB2 }
