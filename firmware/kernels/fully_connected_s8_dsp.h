@@ -3,7 +3,7 @@
  *
  * Weights lie as [block][inputs / 4][8 halfwords], inputs filled up to a multiple of 8 with zeros: inputs 0 and 2 of
  * the first pair, of the second pair, then inputs 1 and 3 of both. Where rows are no multiple of 8 each is copied to
- * scratch. Zero points are folded into the bias. */
+ * scratch. Zero points are folded into the bias. Biases take three bytes, and layers of one scale share its record. */
 #ifndef SHOAL_FULLY_CONNECTED_S8_DSP_H
 #define SHOAL_FULLY_CONNECTED_S8_DSP_H
 
@@ -11,16 +11,17 @@
 #include "fixed_point.h"
 #include "kernel.h"
 
-/* `clamped`: the activation keeps less than int8. */
+/* `clamped`: the activation keeps less than int8; `per_channel`: every block has its own record of scales. */
 typedef struct {
     int32_t batches;
     int32_t input_c;
     int32_t output_c;
     int32_t clamped;
+    int32_t per_channel;
 } fully_connected_s8_dsp_shape;
 
-/* `requantization`, nine words per block of channels A, B, C, D: the biases A, A + 256 * B, C, C + 256 * D, four
- * multipliers, and four right shifts - 1 in bytes. `offset` is 2 * zero point + 1. */
+/* `bias`: 24 bits per channel, blocks filled up to four, then a byte that is read and not used. `scales`, five words
+ * per block or five for all: four multipliers, and four right shifts - 1 in bytes. `offset` is 2 * zero point + 1. */
 typedef struct {
     uint32_t input;
     uint32_t output;
@@ -29,19 +30,22 @@ typedef struct {
     int32_t low;
     int32_t high;
     const int8_t *weights;
-    const int32_t *requantization;
+    const uint8_t *bias;
+    const int32_t *scales;
 } fully_connected_s8_dsp_args;
 
-/* One row by the channels from `output` to `end`, a multiple of four. `rounds` is inputs / 8. The function leaves
- * pointers where the next channels begin. */
+/* One row by the channels from `output` to `end`, a multiple of four. `rounds` is inputs / 8, `step` the bytes from one
+ * record of scales to the next. The function leaves pointers where the next channels begin. */
 typedef struct {
     const int8_t *input;
     const int8_t *weights;
-    const int32_t *requantization;
+    const uint8_t *bias;
     int8_t *output;
     const int8_t *end;
     int32_t rounds;
     int32_t offset;
+    const int32_t *scales;
+    int32_t step;
 } fully_connected_s8_dsp_tile;
 
 #if defined(__ARM_FEATURE_DSP)
@@ -84,8 +88,17 @@ __attribute__((naked, noipa, unused)) static void fully_connected_s8_dsp_run(ful
         "ldr    r1, [lr, #4]\n"
         "1:\n"
         "ldr    r2, [lr, #8]\n"
-        "ldmia  r2!, {r9-r12}\n"
+        "ldr    r10, [r2, #3]\n"
+        "ldr    r11, [r2, #6]\n"
+        "ldr    r12, [r2, #9]\n"
+        "ldr    r9, [r2], #12\n"
         "str    r2, [lr, #8]\n"
+        "sbfx   r9, r9, #0, #24\n"
+        "sbfx   r11, r11, #0, #24\n"
+        "lsl    r10, r10, #8\n"
+        "lsl    r12, r12, #8\n"
+        "add    r10, r9, r10\n"
+        "add    r12, r11, r12\n"
         "ldr    r0, [lr, #0]\n"
         "ldr    r2, [lr, #20]\n"
         "2:\n"
@@ -100,9 +113,10 @@ __attribute__((naked, noipa, unused)) static void fully_connected_s8_dsp_run(ful
         "lsl    r11, r11, #1\n"
         "asr    r10, r10, #7\n"
         "asr    r12, r12, #7\n"
-        "ldr    r2, [lr, #8]\n"
-        "ldmia  r2!, {r3-r7}\n"
-        "str    r2, [lr, #8]\n"
+        "ldrd   r2, r8, [lr, #28]\n"
+        "ldmia  r2, {r3-r7}\n"
+        "add    r2, r2, r8\n"
+        "str    r2, [lr, #28]\n"
         "ldr    r8, [lr, #24]\n"
         "ldr    r2, [lr, #12]\n"
         FULLY_CONNECTED_S8_DSP_STORE("r9", "r3")
@@ -120,24 +134,29 @@ __attribute__((naked, noipa, unused)) static void fully_connected_s8_dsp_run(ful
 
 #else
 
+SHOAL_INLINE int32_t fully_connected_s8_dsp_bias(const uint8_t *bytes) {
+    return (int32_t)((uint32_t)bytes[0] << 8 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 24) >> 8;
+}
+
 SHOAL_INLINE void fully_connected_s8_dsp_run(fully_connected_s8_dsp_tile *tile) {
     do {
-        const int32_t *r = tile->requantization;
+        const int32_t *r = tile->scales;
         for (int32_t pair = 0; pair < 2; ++pair) {
-            uint32_t a = (uint32_t)r[2 * pair];
-            uint32_t both = (uint32_t)r[2 * pair + 1];
+            uint32_t a = (uint32_t)fully_connected_s8_dsp_bias(tile->bias + 6 * pair);
+            uint32_t both = a + (uint32_t)fully_connected_s8_dsp_bias(tile->bias + 6 * pair + 3) * 256;
             for (int32_t i = 0; i < tile->rounds * 8; ++i) {
                 const int8_t *weights = tile->weights + i / 4 * 16 + i % 2 * 8 + pair * 4 + i % 4 / 2 * 2;
                 a += (uint32_t)(tile->input[i] * weights[0]);
                 both += (uint32_t)(tile->input[i] * (weights[1] * 256 + (uint8_t)weights[0]));
             }
             const int32_t b = (int32_t)(both - a) >> 8;
-            const int32_t shifts = r[8] >> (16 * pair);
-            tile->output[2 * pair] = saturate_s8(requantize((int32_t)a, r[4 + 2 * pair], shifts & 255, tile->offset));
-            tile->output[2 * pair + 1] = saturate_s8(requantize(b, r[5 + 2 * pair], shifts >> 8 & 255, tile->offset));
+            const int32_t shifts = r[4] >> (16 * pair);
+            tile->output[2 * pair] = saturate_s8(requantize((int32_t)a, r[2 * pair], shifts & 255, tile->offset));
+            tile->output[2 * pair + 1] = saturate_s8(requantize(b, r[1 + 2 * pair], shifts >> 8 & 255, tile->offset));
         }
         tile->weights += tile->rounds * 32;
-        tile->requantization += 9;
+        tile->bias += 12;
+        tile->scales += tile->step / 4;
         tile->output += 4;
     } while (tile->output != tile->end);
 }
@@ -151,7 +170,9 @@ SHOAL_INLINE void fully_connected_s8_dsp(uint8_t *arena, const fully_connected_s
     for (int32_t n = 0; n < shape->batches; ++n) {
         const int32_t whole = shape->output_c / 4 * 4;
         fully_connected_s8_dsp_tile tile = {.input = input, .weights = args->weights, .output = output};
-        tile.requantization = args->requantization;
+        tile.bias = args->bias;
+        tile.scales = args->scales;
+        tile.step = shape->per_channel ? 20 : 0;
         tile.end = output + whole;
         tile.rounds = (shape->input_c + 7) / 8;
         tile.offset = args->offset;

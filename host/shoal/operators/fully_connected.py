@@ -102,7 +102,8 @@ def row_calls(
     """The kernels that multiply rows of inputs by a matrix, whatever operator asks for it."""
     found = [_portable(k, source, output, sums, form, weights_zero_point) for k in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, 1):
-        found += [_dsp(k, source, output, sums, form) for k in (_DSP_LITERAL, _DSP_SHARED)]
+        if np.abs(sums.bias.astype(np.int64)).max() < 1 << 23:
+            found += [_dsp(k, source, output, sums, form) for k in (_DSP_LITERAL, _DSP_SHARED)]
         found.append(_unpacked(source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
 
@@ -115,19 +116,21 @@ def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requa
     batches = output.elements // outputs
     packed, requantization = _pairs(sums, form)
     count, rounds = len(requantization), -(-products // 8)
+    scales, per_channel = _scales(sums, form, requantization)
     return Call(
         kernel,
         inputs=(source.index,),
         outputs=(output.index,),
-        shape=_pairs_shape(batches, sums, form),
+        shape=(*_pairs_shape(batches, sums, form), ("per_channel", int(per_channel))),
         parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
         constants=(
             Constant("weights", packed.reshape(-1).view(np.int8)),
-            Constant("requantization", requantization.reshape(-1)),
+            Constant("bias", _narrow(blocks(sums.bias, 1, BLOCK)), 1),
+            Constant("scales", scales),
         ),
         scratch_bytes=8 * rounds if products % 8 else 0,
         in_place=(_overlap(batches, products, outputs),),
-        instructions=batches * (count * (34 * rounds + 48) + (40 if kernel.literal else 101)),
+        instructions=batches * (count * (34 * rounds + 56) + (40 if kernel.literal else 101)),
         code_bytes=48 if kernel.literal else 268,
     )
 
@@ -153,6 +156,19 @@ def _unpacked(source: Tensor, output: Tensor, sums: Sums, form: Requantization) 
         instructions=batches * (count * (27 * rounds + 3 * -(-rounds // 8) + 44) + 11 * rounds + 50),
         code_bytes=150,
     )
+
+
+def _scales(sums: Sums, form: Requantization, requantization: Array) -> tuple[Array, bool]:
+    """int32 [5 per block]: multipliers and shifts; of one block, and False, where they are the same for all."""
+    same = len(np.unique(np.stack([sums.multipliers, form.shifts], axis=1), axis=0)) == 1
+    if same and len(sums.bias) >= BLOCK:
+        return np.ascontiguousarray(requantization[0, 4:]), False
+    return np.ascontiguousarray(requantization[:, 4:]).reshape(-1), True
+
+
+def _narrow(bias: Array) -> Array:
+    """uint8: 24 bits of each, little endian, and one byte more."""
+    return np.append(bias.astype("<i4").view(np.uint8).reshape(-1, 4)[:, :3].reshape(-1), np.uint8(0))
 
 
 def _pairs_shape(batches: int, sums: Sums, form: Requantization) -> tuple[tuple[str, int], ...]:
