@@ -8,6 +8,7 @@
 #include "broadcast.h"
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 /* `a` is the operand of the larger scale. `constant_first`: a is the constant, where there is one; `is_signed`:
  * negative sums round differently and are not clamped away; `is_clamped`: the activation keeps less than int8. */
@@ -48,10 +49,9 @@ typedef struct {
 } add_s8_constant_args;
 
 /* One run: `count` sums of a and b, each of which advances by its step. The output may be either of them. */
-SHOAL_INLINE void add_s8_run(const int8_t *a, const int8_t *b, int8_t *output, const add_s8_args *args,
+SHOAL_INLINE void add_s8_run(const int8_t *a, const int8_t *b, int8_t *output, int32_t count, const add_s8_args *args,
                              const add_s8_shape *shape) {
     const int32_t *table = args->table;
-    const int32_t count = args->count;
     const int32_t multiplier = args->multiplier;
     const int32_t rounding = args->rounding;
     const int32_t low = args->low;
@@ -72,9 +72,30 @@ SHOAL_INLINE void add_s8_run(const int8_t *a, const int8_t *b, int8_t *output, c
 SHOAL_INLINE void add_s8_runs(const int8_t *a, const int8_t *b, int8_t *output, const add_s8_args *args,
                               const add_s8_shape *shape) {
     FOR_EACH_RUN(shape, index_a, index_b) {
-        add_s8_run(a + index_a, b + index_b, output, args, shape);
+        add_s8_run(a + index_a, b + index_b, output, args->count, args, shape);
         output += args->count;
     }
+}
+
+/* The elements of one row of output. */
+SHOAL_INLINE void add_s8_row(const int8_t *a, const int8_t *b, span elements, int8_t *output, const add_s8_args *args,
+                             const add_s8_shape *shape) {
+    int32_t at = 0;
+    FOR_EACH_RUN(shape, index_a, index_b) {
+        const span part = run_part(at, args->count, elements);
+        if (part.first < part.last) {
+            add_s8_run(a + index_a + part.first * shape->a_step, b + index_b + part.first * shape->b_step, output,
+                       part.last - part.first, args, shape);
+            output += part.last - part.first;
+        }
+        at += args->count;
+    }
+}
+
+/* One band, see rows.h. */
+SHOAL_INLINE void add_s8_band(const input_rows *rows_0, const input_rows *rows_1, int32_t y, span elements,
+                              int8_t *output, const add_s8_args *args, const add_s8_shape *shape) {
+    add_s8_row(input_row(rows_0, y), input_row(rows_1, y), elements, output, args, shape);
 }
 
 SHOAL_INLINE void add_s8(uint8_t *arena, const add_s8_args *args, const add_s8_shape *shape) {
@@ -83,18 +104,33 @@ SHOAL_INLINE void add_s8(uint8_t *arena, const add_s8_args *args, const add_s8_s
     add_s8_runs(a, b, (int8_t *)(arena + args->output), args, shape);
 }
 
+/* What both forms share of their arguments. */
+SHOAL_INLINE add_s8_args add_s8_shared(const add_s8_constant_args *args) {
+    return (add_s8_args){.count = args->count,
+                         .multiplier = args->multiplier,
+                         .rounding = args->rounding,
+                         .low = args->low,
+                         .high = args->high,
+                         .table = args->table};
+}
+
 SHOAL_INLINE void add_s8_constant(uint8_t *arena, const add_s8_constant_args *args,
                                   const add_s8_constant_shape *shape) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     const int8_t *a = shape->constant_first ? args->operand : input;
     const int8_t *b = shape->constant_first ? input : args->operand;
-    const add_s8_args whole = {.count = args->count,
-                               .multiplier = args->multiplier,
-                               .rounding = args->rounding,
-                               .low = args->low,
-                               .high = args->high,
-                               .table = args->table};
-    add_s8_runs(a, b, (int8_t *)(arena + args->output), &whole, shape);
+    const add_s8_args shared = add_s8_shared(args);
+    add_s8_runs(a, b, (int8_t *)(arena + args->output), &shared, shape);
+}
+
+/* One band, see rows.h; the constant has one row, which is every row's. */
+SHOAL_INLINE void add_s8_constant_band(const input_rows *rows, int32_t y, span elements, int8_t *output,
+                                       const add_s8_constant_args *args, const add_s8_constant_shape *shape) {
+    const int8_t *input = input_row(rows, y);
+    const int8_t *a = shape->constant_first ? args->operand : input;
+    const int8_t *b = shape->constant_first ? input : args->operand;
+    const add_s8_args shared = add_s8_shared(args);
+    add_s8_row(a, b, elements, output, &shared, shape);
 }
 
 #endif

@@ -33,4 +33,12 @@
                              index_b = i0 * (shape)->b_0 + i1 * (shape)->b_1 + i2 * (shape)->b_2;                      \
                      i3 < (shape)->extent_3; ++i3, index_a += (shape)->a_3, index_b += (shape)->b_3)
 
+/* Which elements of the run of `count` that begins with element `at` of a row lie in `elements`, counted from its
+ * start. */
+SHOAL_INLINE span run_part(int32_t at, int32_t count, span elements) {
+    const int32_t first = elements.first - at;
+    const int32_t last = elements.last - at;
+    return (span){first < 0 ? 0 : first, last < count ? last : count};
+}
+
 #endif

@@ -13,6 +13,7 @@
 #include "dsp.h"
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 enum {
     DEPTHWISE_CONV_2D_S8_DSP_TILE_ROWS = 3,   /* most rows of a filter */
@@ -327,14 +328,14 @@ SHOAL_INLINE void depthwise_conv_2d_s8_dsp_tile_run_tiles(const depthwise_conv_2
 
 #endif
 
-/* `count` tiles of a row from output pixel `x` on. */
+/* `count` tiles of a row from output pixel `x` on, which goes to `output`. */
 SHOAL_INLINE void depthwise_conv_2d_s8_dsp_tile_part(depthwise_conv_2d_s8_dsp_tile_run *run, const int8_t *const *rows,
                                                      int8_t *output, int32_t x, int32_t pixels, int32_t count,
                                                      int32_t left, int32_t right,
                                                      const depthwise_conv_2d_s8_dsp_tile_args *args,
                                                      const depthwise_conv_2d_s8_dsp_tile_shape *shape) {
     const int32_t column = x * shape->stride_w - shape->pad_left;
-    run->output = output + x * shape->channels;
+    run->output = output;
     run->count = count;
     SHOAL_UNROLL(3)
     for (int32_t y = 0; y < shape->rows; ++y) {
@@ -343,39 +344,45 @@ SHOAL_INLINE void depthwise_conv_2d_s8_dsp_tile_part(depthwise_conv_2d_s8_dsp_ti
     depthwise_conv_2d_s8_dsp_tile_run_tiles(run, pixels, left, right, shape);
 }
 
-/* One output row; `rows`: the image's rows under the filter's, NULL outside. */
-SHOAL_INLINE void depthwise_conv_2d_s8_dsp_tile_row(const int8_t *const *rows, int8_t *output,
-                                                    const depthwise_conv_2d_s8_dsp_tile_args *args,
-                                                    const depthwise_conv_2d_s8_dsp_tile_shape *shape) {
+/* One band, see rows.h. */
+SHOAL_INLINE void depthwise_conv_2d_s8_dsp_tile_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                                     const depthwise_conv_2d_s8_dsp_tile_args *args,
+                                                     const depthwise_conv_2d_s8_dsp_tile_shape *shape) {
     const int32_t most = DEPTHWISE_CONV_2D_S8_DSP_TILE_PIXELS;
-    const int32_t width = shape->output_w;
-    const int32_t left = shape->pad_left;
-    const int32_t right = (width - 1) * shape->stride_w - left + shape->taps > shape->input_w;
+    const int32_t start = pixels.first;
+    const int32_t width = pixels.last - start;
+    const int32_t left = start == 0 ? shape->pad_left : 0;
+    const int32_t right = (pixels.last - 1) * shape->stride_w - shape->pad_left + shape->taps > shape->input_w;
+    const int8_t *lines[DEPTHWISE_CONV_2D_S8_DSP_TILE_ROWS]; /* NULL outside of the image */
     depthwise_conv_2d_s8_dsp_tile_run run;
     run.output_step = (most - 1) * shape->channels;
     SHOAL_UNROLL(3)
-    for (int32_t y = 0; y < shape->rows; ++y) {
-        run.steps[y] = ((rows[y] == NULL ? 0 : most * shape->stride_w) - 1) * shape->channels;
+    for (int32_t k = 0; k < shape->rows; ++k) {
+        const int32_t row = y * shape->stride_h - shape->pad_top + k * shape->dilation_h;
+        lines[k] = row >= 0 && row < shape->input_h ? input_row(rows, row) : NULL;
+        run.steps[k] = ((lines[k] == NULL ? 0 : most * shape->stride_w) - 1) * shape->channels;
     }
     run.stream = args->stream;
     run.end = args->stream + shape->channels / 2 * (2 + shape->rows * shape->taps + (shape->scaled ? 4 : 6));
     run.padding = (uint32_t)(uint16_t)args->input_zero_point * UINT32_C(0x10001);
     run.channels = shape->channels;
     if (width <= most) {
-        depthwise_conv_2d_s8_dsp_tile_part(&run, rows, output, 0, width, 1, left, right, args, shape);
+        depthwise_conv_2d_s8_dsp_tile_part(&run, lines, output, start, width, 1, left, right, args, shape);
     } else {
         /* twos where threes do not make up the row: the last tile, and the first if one pixel more is left */
         const int32_t head = width % most == 1 ? 2 : left ? most : 0;
         const int32_t tail = width % most != 0 ? 2 : right ? most : 0;
         const int32_t middle = (width - head - tail) / most;
         if (head > 0) {
-            depthwise_conv_2d_s8_dsp_tile_part(&run, rows, output, 0, head, 1, left, 0, args, shape);
+            depthwise_conv_2d_s8_dsp_tile_part(&run, lines, output, start, head, 1, left, 0, args, shape);
         }
         if (middle > 0) {
-            depthwise_conv_2d_s8_dsp_tile_part(&run, rows, output, head, most, middle, 0, 0, args, shape);
+            depthwise_conv_2d_s8_dsp_tile_part(&run, lines, output + head * shape->channels, start + head, most, middle,
+                                               0, 0, args, shape);
         }
         if (tail > 0) {
-            depthwise_conv_2d_s8_dsp_tile_part(&run, rows, output, width - tail, tail, 1, 0, right, args, shape);
+            depthwise_conv_2d_s8_dsp_tile_part(&run, lines, output + (width - tail) * shape->channels,
+                                               pixels.last - tail, tail, 1, 0, right, args, shape);
         }
     }
     if (shape->clamped) {
@@ -390,14 +397,9 @@ SHOAL_INLINE void depthwise_conv_2d_s8_dsp_tile(uint8_t *arena, const depthwise_
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->channels};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            const int8_t *rows[DEPTHWISE_CONV_2D_S8_DSP_TILE_ROWS];
-            SHOAL_UNROLL(3)
-            for (int32_t k = 0; k < shape->rows; ++k) {
-                const int32_t row = y * shape->stride_h - shape->pad_top + k * shape->dilation_h;
-                rows[k] = row >= 0 && row < shape->input_h ? input + row * shape->input_w * shape->channels : NULL;
-            }
-            depthwise_conv_2d_s8_dsp_tile_row(rows, output, args, shape);
+            depthwise_conv_2d_s8_dsp_tile_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
             output += shape->output_w * shape->channels;
         }
         input += shape->input_h * shape->input_w * shape->channels;

@@ -3,6 +3,7 @@
 #define SHOAL_DEQUANTIZE_F32_H
 
 #include "kernel.h"
+#include "rows.h"
 
 /* `offset` is 0 for int8 and 128 for uint8. */
 typedef struct {
@@ -17,10 +18,11 @@ typedef struct {
     int32_t zero_point;
 } dequantize_f32_args;
 
-SHOAL_INLINE void dequantize_f32(uint8_t *arena, const dequantize_f32_args *args, const dequantize_f32_shape *shape) {
-    const uint8_t *input = arena + args->input;
-    uint8_t *output = arena + args->output;
-    const int32_t count = shape->count;
+/* One band, see rows.h. */
+SHOAL_INLINE void dequantize_f32_band(const input_rows *rows, int32_t y, span elements, int8_t *output,
+                                      const dequantize_f32_args *args, const dequantize_f32_shape *shape) {
+    const uint8_t *input = (const uint8_t *)input_row(rows, y) + elements.first;
+    const int32_t count = elements.last - elements.first;
     const int32_t offset = shape->offset;
     const int32_t zero_point = args->zero_point;
     const float scale = args->scale;
@@ -30,6 +32,11 @@ SHOAL_INLINE void dequantize_f32(uint8_t *arena, const dequantize_f32_args *args
         const float real = scale * (float)value;
         memcpy(SHOAL_ALIGNED(output + 4 * i), &real, sizeof real);
     }
+}
+
+SHOAL_INLINE void dequantize_f32(uint8_t *arena, const dequantize_f32_args *args, const dequantize_f32_shape *shape) {
+    const input_rows whole = {.base = (const int8_t *)(arena + args->input)};
+    dequantize_f32_band(&whole, 0, (span){0, shape->count}, (int8_t *)(arena + args->output), args, shape);
 }
 
 #endif

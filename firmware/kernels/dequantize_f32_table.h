@@ -3,6 +3,7 @@
 #define SHOAL_DEQUANTIZE_F32_TABLE_H
 
 #include "kernel.h"
+#include "rows.h"
 
 typedef struct {
     int32_t count;
@@ -14,16 +15,24 @@ typedef struct {
     const float *table; /* by the input's byte */
 } dequantize_f32_table_args;
 
-SHOAL_INLINE void dequantize_f32_table(uint8_t *arena, const dequantize_f32_table_args *args,
-                                       const dequantize_f32_table_shape *shape) {
-    const uint8_t *input = arena + args->input;
-    uint8_t *output = arena + args->output;
+/* One band, see rows.h. */
+SHOAL_INLINE void dequantize_f32_table_band(const input_rows *rows, int32_t y, span elements, int8_t *output,
+                                            const dequantize_f32_table_args *args,
+                                            const dequantize_f32_table_shape *shape) {
+    (void)shape;
+    const uint8_t *input = (const uint8_t *)input_row(rows, y) + elements.first;
     const float *table = args->table;
-    const int32_t count = shape->count;
+    const int32_t count = elements.last - elements.first;
     SHOAL_UNROLL(4)
     for (int32_t i = 0; i < count; ++i) {
         memcpy(SHOAL_ALIGNED(output + 4 * i), &table[input[i]], sizeof(float));
     }
+}
+
+SHOAL_INLINE void dequantize_f32_table(uint8_t *arena, const dequantize_f32_table_args *args,
+                                       const dequantize_f32_table_shape *shape) {
+    const input_rows whole = {.base = (const int8_t *)(arena + args->input)};
+    dequantize_f32_table_band(&whole, 0, (span){0, shape->count}, (int8_t *)(arena + args->output), args, shape);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "broadcast.h"
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 /* `left_shift`: 2 and the multiplier's own; `is_signed`: negative products round differently and are not clamped away;
  * `is_clamped`: the activation keeps less than int8. */
@@ -49,9 +50,8 @@ typedef struct {
 } mul_s8_constant_args;
 
 /* One run: `count` products of a and b, each of which advances by its step. The output may be either of them. */
-SHOAL_INLINE void mul_s8_run(const int8_t *a, const int8_t *b, int8_t *output, const mul_s8_args *args,
+SHOAL_INLINE void mul_s8_run(const int8_t *a, const int8_t *b, int8_t *output, int32_t count, const mul_s8_args *args,
                              const mul_s8_shape *shape) {
-    const int32_t count = args->count;
     const int32_t zero_point_a = args->zero_point_a;
     const int32_t zero_point_b = args->zero_point_b;
     const int32_t multiplier = args->multiplier;
@@ -75,9 +75,30 @@ SHOAL_INLINE void mul_s8_run(const int8_t *a, const int8_t *b, int8_t *output, c
 SHOAL_INLINE void mul_s8_runs(const int8_t *a, const int8_t *b, int8_t *output, const mul_s8_args *args,
                               const mul_s8_shape *shape) {
     FOR_EACH_RUN(shape, index_a, index_b) {
-        mul_s8_run(a + index_a, b + index_b, output, args, shape);
+        mul_s8_run(a + index_a, b + index_b, output, args->count, args, shape);
         output += args->count;
     }
+}
+
+/* The elements of one row of output. */
+SHOAL_INLINE void mul_s8_row(const int8_t *a, const int8_t *b, span elements, int8_t *output, const mul_s8_args *args,
+                             const mul_s8_shape *shape) {
+    int32_t at = 0;
+    FOR_EACH_RUN(shape, index_a, index_b) {
+        const span part = run_part(at, args->count, elements);
+        if (part.first < part.last) {
+            mul_s8_run(a + index_a + part.first * shape->a_step, b + index_b + part.first * shape->b_step, output,
+                       part.last - part.first, args, shape);
+            output += part.last - part.first;
+        }
+        at += args->count;
+    }
+}
+
+/* One band, see rows.h. */
+SHOAL_INLINE void mul_s8_band(const input_rows *rows_0, const input_rows *rows_1, int32_t y, span elements,
+                              int8_t *output, const mul_s8_args *args, const mul_s8_shape *shape) {
+    mul_s8_row(input_row(rows_0, y), input_row(rows_1, y), elements, output, args, shape);
 }
 
 SHOAL_INLINE void mul_s8(uint8_t *arena, const mul_s8_args *args, const mul_s8_shape *shape) {
@@ -86,16 +107,28 @@ SHOAL_INLINE void mul_s8(uint8_t *arena, const mul_s8_args *args, const mul_s8_s
     mul_s8_runs(a, b, (int8_t *)(arena + args->output), args, shape);
 }
 
+/* What both forms share of their arguments. */
+SHOAL_INLINE mul_s8_args mul_s8_shared(const mul_s8_constant_args *args) {
+    return (mul_s8_args){.count = args->count,
+                         .zero_point_a = args->zero_point_a,
+                         .zero_point_b = args->zero_point_b,
+                         .multiplier = args->multiplier,
+                         .rounding = args->rounding,
+                         .low = args->low,
+                         .high = args->high};
+}
+
 SHOAL_INLINE void mul_s8_constant(uint8_t *arena, const mul_s8_constant_args *args,
                                   const mul_s8_constant_shape *shape) {
-    const mul_s8_args whole = {.count = args->count,
-                               .zero_point_a = args->zero_point_a,
-                               .zero_point_b = args->zero_point_b,
-                               .multiplier = args->multiplier,
-                               .rounding = args->rounding,
-                               .low = args->low,
-                               .high = args->high};
-    mul_s8_runs((const int8_t *)(arena + args->input), args->operand, (int8_t *)(arena + args->output), &whole, shape);
+    const mul_s8_args shared = mul_s8_shared(args);
+    mul_s8_runs((const int8_t *)(arena + args->input), args->operand, (int8_t *)(arena + args->output), &shared, shape);
+}
+
+/* One band, see rows.h; the constant has one row, which is every row's. */
+SHOAL_INLINE void mul_s8_constant_band(const input_rows *rows, int32_t y, span elements, int8_t *output,
+                                       const mul_s8_constant_args *args, const mul_s8_constant_shape *shape) {
+    const mul_s8_args shared = mul_s8_shared(args);
+    mul_s8_row(input_row(rows, y), args->operand, elements, output, &shared, shape);
 }
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 typedef struct {
     int32_t count;
@@ -17,11 +18,12 @@ typedef struct {
     int32_t zero_point;
 } quantize_f32_s8_args;
 
-SHOAL_INLINE void quantize_f32_s8(uint8_t *arena, const quantize_f32_s8_args *args,
-                                  const quantize_f32_s8_shape *shape) {
-    const uint8_t *input = arena + args->input;
-    int8_t *output = (int8_t *)(arena + args->output);
-    const int32_t count = shape->count;
+/* One band, see rows.h. */
+SHOAL_INLINE void quantize_f32_s8_band(const input_rows *rows, int32_t y, span elements, int8_t *output,
+                                       const quantize_f32_s8_args *args, const quantize_f32_s8_shape *shape) {
+    (void)shape;
+    const int8_t *input = input_row(rows, y) + 4 * elements.first;
+    const int32_t count = elements.last - elements.first;
     const float scale = args->scale;
     const int32_t zero_point = args->zero_point;
     for (int32_t i = 0; i < count; ++i) {
@@ -39,6 +41,12 @@ SHOAL_INLINE void quantize_f32_s8(uint8_t *arena, const quantize_f32_s8_args *ar
         }
         output[i] = saturate_s8(((whole + 1 + (whole >> 31)) >> 1) + zero_point);
     }
+}
+
+SHOAL_INLINE void quantize_f32_s8(uint8_t *arena, const quantize_f32_s8_args *args,
+                                  const quantize_f32_s8_shape *shape) {
+    const input_rows whole = {.base = (const int8_t *)(arena + args->input)};
+    quantize_f32_s8_band(&whole, 0, (span){0, shape->count}, (int8_t *)(arena + args->output), args, shape);
 }
 
 #endif

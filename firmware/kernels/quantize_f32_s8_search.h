@@ -4,6 +4,7 @@
 #define SHOAL_QUANTIZE_F32_S8_SEARCH_H
 
 #include "kernel.h"
+#include "rows.h"
 
 typedef struct {
     int32_t count;
@@ -18,13 +19,15 @@ typedef struct {
     const int32_t *thresholds;
 } quantize_f32_s8_search_args;
 
-SHOAL_INLINE void quantize_f32_s8_search(uint8_t *arena, const quantize_f32_s8_search_args *args,
-                                         const quantize_f32_s8_search_shape *shape) {
-    const uint8_t *input = arena + args->input;
-    int8_t *output = (int8_t *)(arena + args->output);
+/* One band, see rows.h. */
+SHOAL_INLINE void quantize_f32_s8_search_band(const input_rows *rows, int32_t y, span elements, int8_t *output,
+                                              const quantize_f32_s8_search_args *args,
+                                              const quantize_f32_s8_search_shape *shape) {
+    (void)shape;
+    const int8_t *input = input_row(rows, y) + 4 * elements.first;
     const int32_t *thresholds = args->thresholds;
     const int32_t zero_point = args->zero_point;
-    const int32_t count = shape->count;
+    const int32_t count = elements.last - elements.first;
     for (int32_t i = 0; i < count; ++i) {
         const uint32_t bits = load_word(SHOAL_ALIGNED(input + 4 * i));
         const int32_t value = (int32_t)((bits >> 31) != 0U ? bits ^ UINT32_C(0x7FFFFFFF) : bits);
@@ -37,6 +40,12 @@ SHOAL_INLINE void quantize_f32_s8_search(uint8_t *arena, const quantize_f32_s8_s
         const int32_t is_number = (bits & UINT32_C(0x7FFFFFFF)) <= UINT32_C(0x7F800000);
         output[i] = (int8_t)(is_number ? result : zero_point);
     }
+}
+
+SHOAL_INLINE void quantize_f32_s8_search(uint8_t *arena, const quantize_f32_s8_search_args *args,
+                                         const quantize_f32_s8_search_shape *shape) {
+    const input_rows whole = {.base = (const int8_t *)(arena + args->input)};
+    quantize_f32_s8_search_band(&whole, 0, (span){0, shape->count}, (int8_t *)(arena + args->output), args, shape);
 }
 
 #endif

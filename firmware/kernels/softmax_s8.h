@@ -5,9 +5,10 @@
 
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 typedef struct {
-    int32_t rows;
+    int32_t pixels;
     int32_t depth;
     int32_t table_length;
 } softmax_s8_shape;
@@ -35,8 +36,8 @@ SHOAL_INLINE int32_t softmax_s8_reciprocal(int32_t x) {
     return clamp(y, INT32_MIN / 2, INT32_MAX / 2) * 2;
 }
 
-SHOAL_INLINE void softmax_s8_row(const int8_t *input, int8_t *output, int32_t depth, const int32_t *table,
-                                 int32_t table_length) {
+SHOAL_INLINE void softmax_s8_pixel(const int8_t *input, int8_t *output, int32_t depth, const int32_t *table,
+                                   int32_t table_length) {
     int32_t largest = INT8_MIN;
     for (int32_t i = 0; i < depth; ++i) {
         largest = input[i] > largest ? input[i] : largest;
@@ -67,15 +68,21 @@ SHOAL_INLINE void softmax_s8_row(const int8_t *input, int8_t *output, int32_t de
     }
 }
 
-SHOAL_INLINE void softmax_s8(uint8_t *arena, const softmax_s8_args *args, const softmax_s8_shape *shape) {
-    const int8_t *input = (const int8_t *)(arena + args->input);
-    int8_t *output = (int8_t *)(arena + args->output);
+/* One band, see rows.h. */
+SHOAL_INLINE void softmax_s8_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                  const softmax_s8_args *args, const softmax_s8_shape *shape) {
     const softmax_s8_shape s = *shape;
-    for (int32_t row = 0; row < s.rows; ++row) {
-        softmax_s8_row(input, output, s.depth, args->table, s.table_length);
+    const int8_t *input = input_row(rows, y) + pixels.first * s.depth;
+    for (int32_t x = pixels.first; x < pixels.last; ++x) {
+        softmax_s8_pixel(input, output, s.depth, args->table, s.table_length);
         input += s.depth;
         output += s.depth;
     }
+}
+
+SHOAL_INLINE void softmax_s8(uint8_t *arena, const softmax_s8_args *args, const softmax_s8_shape *shape) {
+    const input_rows whole = {.base = (const int8_t *)(arena + args->input)};
+    softmax_s8_band(&whole, 0, (span){0, shape->pixels}, (int8_t *)(arena + args->output), args, shape);
 }
 
 #endif

@@ -13,6 +13,7 @@ from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, mono
 from shoal.operators.binary import (
     Binding,
     Fused,
+    banded,
     bind,
     check_operands,
     function_of_one,
@@ -87,10 +88,9 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     low, high = activation_range(operator.attributes.activation, output)
     # The operand of the larger scale is halved exactly, by a shift; the other one takes a table.
     larger, smaller = (a, b) if a.scale >= b.scale else (b, a)
-    return [
-        *_table_call(bind(larger, smaller), output, low, high, features),
-        _plain_call(bind(larger, smaller), output, low, high),
-    ]
+    binding = bind(larger, smaller)
+    found = [*_table_call(binding, output, low, high, features), _plain_call(binding, output, low, high)]
+    return [banded(call, binding, output) for call in found]
 
 
 def _table_call(binding: Binding, output: Tensor, low: int, high: int, features: frozenset[str]) -> list[Call]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
 from shoal.operators.activation import read_activation
-from shoal.operators.base import Constant, Operator, Tensors
+from shoal.operators.base import Band, Call, Constant, Operator, RowWindow, Tensors
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import Array, Tensor
 
@@ -155,6 +156,28 @@ def bind(a: Tensor, b: Tensor) -> Binding:
             advice="replace the operator by its result",
         )
     return Binding(a, b, tuple(levels(a.shape, b.shape)), constants[0] if constants else None)
+
+
+def banded(call: Call, binding: Binding, output: Tensor) -> Call:
+    """The call with its band, where the output is one image, operands in the arena have all of its rows, and a constant
+    has one that serves them all. The args' `count` remains: what the longest run of the whole is, is no less in a row.
+    """
+    a, b = ((1,) * (4 - len(t.shape)) + t.shape for t in (binding.a, binding.b))
+    if len(output.shape) != 4 or output.shape[0] != 1:
+        return call
+    height, width = output.shape[1], math.prod(output.shape[2:])
+    if any(shape[1] != (1 if t is binding.constant else height) for t, shape in ((binding.a, a), (binding.b, b))):
+        return call
+    row = replace(binding, loops=tuple(levels(a[2:], b[2:])))
+    band = Band(
+        shape=tuple((dict(call.shape) | dict(row.shape())).items()),
+        height=height,
+        width=width,
+        windows=(RowWindow(),) * len(call.inputs),
+        in_place=row.in_place,
+        instructions=call.instructions + height * (20 + 10 * row.runs),
+    )
+    return replace(call, band=band)
 
 
 def function_of_one(

@@ -10,9 +10,9 @@ import numpy as np
 from shoal.errors import BadInput
 from shoal.operators import checks, conv_2d, weighted
 from shoal.operators.activation import read_activation
-from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks, wrap
-from shoal.operators.window import Window, at_tap, overlap, pad, read_window
+from shoal.operators.window import Window, at_tap, overlap, pad, read_window, row_overlap, row_window
 from shoal.tensors import Array, Tensor
 
 NAME = "depthwise_conv_2d"
@@ -111,7 +111,9 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     if features >= _DSP and nine and not form.general:
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
     if features >= _DSP and not form.general:
-        found += _tiles(_as_row(geometry), source, output, sums, form)
+        turned = _as_row(geometry)
+        tiles = _tiles(turned, source, output, sums, form)
+        found += [_banded(call, geometry, _PIXELS) if turned is geometry else call for call in tiles]
     if geometry["input_c"] == 1:
         found += conv_2d.calls(*_as_convolution(operator, tensors), features)
     return sorted(found, key=lambda call: call.instructions)
@@ -181,7 +183,7 @@ def _tiles(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: 
 
 def _split(width: int, left: int, right: int) -> list[tuple[tuple[int, int, int], int]]:
     """The tiles of a row of outputs as ((pixels, columns outside on the left, on the right), how many), in the way of
-    depthwise_conv_2d_s8_dsp_tile_row."""
+    depthwise_conv_2d_s8_dsp_tile_band."""
     left, right = int(left > 0), int(right > 0)
     if width <= _PIXELS:
         return [((width, left, right), 1)]
@@ -296,7 +298,7 @@ def _dsp(
         [sums.bias.reshape(-1, 4), sums.multipliers.astype(np.int32).reshape(-1, 4), shifts], axis=1
     )
     tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // 2)
-    return Call(
+    call = Call(
         kernel,
         inputs=(source.index,),
         outputs=(output.index,),
@@ -314,6 +316,7 @@ def _dsp(
         instructions=tiles * (252 * channels // 4 + (138 if kernel.literal else 249)),
         code_bytes=650 if kernel.literal else 1320,
     )
+    return _banded(call, geometry, 2)
 
 
 def _portable(
@@ -334,7 +337,7 @@ def _portable(
         instructions = within * (count * (26 * taps + 29 * lines + 108) + 148)
         instructions += edge * (count * (21 * taps + 13 * lines + 220) + 148)
         code = 2400
-    return Call(
+    call = Call(
         kernel,
         inputs=(source.index,),
         outputs=(output.index,),
@@ -350,6 +353,22 @@ def _portable(
         instructions=instructions,
         code_bytes=code,
     )
+    return _banded(call, geometry, 1)
+
+
+def _banded(call: Call, geometry: dict[str, int], pixels: int) -> Call:
+    """The call with the band of a kernel that computes so many pixels at a time; batches have none."""
+    if geometry["batches"] > 1:
+        return call
+    band = Band(
+        shape=call.shape,
+        height=geometry["output_h"],
+        width=geometry["output_w"],
+        windows=(row_window(geometry),),
+        in_place=(row_overlap(geometry | {"output_c": geometry["input_c"] * geometry["multiplier"]}, pixels, False),),
+        instructions=call.instructions + 20 * geometry["output_h"],
+    )
+    return replace(call, band=band)
 
 
 def _pixels(geometry: dict[str, int]) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from shoal.errors import Unsupported
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import check_quantized, check_shape, operand, single_output, where
+from shoal.operators.elements import banded
 from shoal.operators.lookup import all_bytes
 from shoal.tensors import Array, Tensor
 
@@ -52,7 +54,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     """With a float unit a multiplication; without one a table is quicker, and smaller if nothing else needs floats."""
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
     fpu = "fpu" in features
-    in_place = (-3 * (input_.elements - 1),)
+    in_place = (_overlap(input_.elements),)
     multiply = Call(
         kernel=Kernel("dequantize_f32", "dequantize_f32", literal=False),
         inputs=(input_.index,),
@@ -75,4 +77,10 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         instructions=20 + round(4.5 * input_.elements),
         code_bytes=146,
     )
-    return [multiply] if fpu else [table, multiply]
+    found = [multiply] if fpu else [table, multiply]
+    return [banded(call, input_, _overlap(math.prod(input_.shape[2:]))) for call in found]
+
+
+def _overlap(elements: int) -> int:
+    """In-place distance in bytes: a float takes the place of the bytes before its own."""
+    return -3 * (elements - 1)

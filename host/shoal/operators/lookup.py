@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from shoal.operators.base import Call, Constant, Kernel
+from shoal.operators.elements import banded
 from shoal.tensors import Array, Tensor
 
 _KERNEL = Kernel("lookup_8", "lookup_8", literal=False)
@@ -21,15 +22,14 @@ def lookup_calls(input_: Tensor, output: Tensor, function: Callable[[Array], Arr
     """The kernel that maps every byte of `input_` through a table of `function` (values in, values out)."""
     table = np.ascontiguousarray(function(all_bytes(input_.dtype))).astype(output.dtype).view(np.uint8)
     count = input_.elements
-    return [
-        Call(
-            kernel=_KERNEL,
-            inputs=(input_.index,),
-            outputs=(output.index,),
-            shape=(("count", count),),
-            constants=(Constant("table", table),),
-            in_place=(0,),
-            instructions=20 + round(4.25 * count),
-            code_bytes=112,
-        )
-    ]
+    call = Call(
+        kernel=_KERNEL,
+        inputs=(input_.index,),
+        outputs=(output.index,),
+        shape=(("count", count),),
+        constants=(Constant("table", table),),
+        in_place=(0,),
+        instructions=20 + round(4.25 * count),
+        code_bytes=112,
+    )
+    return [banded(call, input_)]

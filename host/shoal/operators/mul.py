@@ -11,7 +11,7 @@ import numpy as np
 from shoal.errors import Unsupported
 from shoal.operators.activation import activation_range
 from shoal.operators.base import Call, Kernel, Operator, Tensors
-from shoal.operators.binary import Fused, bind, check_operands, function_of_one, operands, read_fused
+from shoal.operators.binary import Fused, banded, bind, check_operands, function_of_one, operands, read_fused
 from shoal.operators.checks import where
 from shoal.operators.lookup import lookup_calls
 from shoal.tensors import Array, Tensor, multiply_by_quantized_multiplier, quantize_multiplier
@@ -83,30 +83,29 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     clamped = (low, high) != (-128, 127)
     saturation = 5.75 if clamped or "dsp" not in features else 0.25  # two comparisons, or one instruction
     per_element = 11.5 + 2 * signed + saturation
-    return [
-        Call(
-            kernel=Kernel("mul_s8", "mul_s8" if binding.constant is None else "mul_s8_constant"),
-            inputs=binding.inputs,
-            outputs=(output.index,),
-            shape=(
-                *binding.shape(),
-                ("left_shift", 2 + left),
-                ("shift", 1 + right),
-                ("is_signed", int(signed)),
-                ("is_clamped", int(clamped)),
-            ),
-            parameters=(
-                ("count", binding.count),
-                ("zero_point_a", binding.a.zero_point),
-                ("zero_point_b", binding.b.zero_point),
-                ("multiplier", multiplier),
-                ("rounding", 2 * (half + (output.zero_point << right)) + 1),
-                ("low", low),
-                ("high", high),
-            ),
-            constants=binding.constants(),
-            in_place=binding.in_place,
-            instructions=30 + round(binding.runs * (16 + binding.count * per_element)),
-            code_bytes=300 + 50 * signed + 30 * clamped + 90 * (binding.runs > 1),
-        )
-    ]
+    call = Call(
+        kernel=Kernel("mul_s8", "mul_s8" if binding.constant is None else "mul_s8_constant"),
+        inputs=binding.inputs,
+        outputs=(output.index,),
+        shape=(
+            *binding.shape(),
+            ("left_shift", 2 + left),
+            ("shift", 1 + right),
+            ("is_signed", int(signed)),
+            ("is_clamped", int(clamped)),
+        ),
+        parameters=(
+            ("count", binding.count),
+            ("zero_point_a", binding.a.zero_point),
+            ("zero_point_b", binding.b.zero_point),
+            ("multiplier", multiplier),
+            ("rounding", 2 * (half + (output.zero_point << right)) + 1),
+            ("low", low),
+            ("high", high),
+        ),
+        constants=binding.constants(),
+        in_place=binding.in_place,
+        instructions=30 + round(binding.runs * (16 + binding.count * per_element)),
+        code_bytes=300 + 50 * signed + 30 * clamped + 90 * (binding.runs > 1),
+    )
+    return [banded(call, binding, output)]

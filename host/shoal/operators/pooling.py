@@ -10,9 +10,9 @@ import numpy as np
 
 from shoal.errors import BadInput, Unsupported
 from shoal.operators.activation import activation_range, read_activation
-from shoal.operators.base import Call, Kernel, Operator, Tensors
+from shoal.operators.base import Band, Call, Kernel, Operator, Tensors
 from shoal.operators.checks import check_int8, check_rank, check_shape, operand, single_output, where
-from shoal.operators.window import Window, read_window
+from shoal.operators.window import Window, read_window, row_window
 from shoal.tensors import Array, Tensor
 
 #: rows of a window that the kernels have pointers for; one over the whole input counts as one row
@@ -84,12 +84,17 @@ def taps(pool: Pool, x: Array, outside: int) -> Iterator[Array]:
 def geometry(pool: Pool, input_: Tensor, output: Tensor) -> dict[str, int]:
     """The shape members that describe the loops. A window over the whole input is one row: so are its rows in
     memory."""
+    g = image(pool, input_, output)
+    if is_whole(pool, input_, output):
+        pixels = g["input_h"] * g["input_w"]
+        g |= {"input_h": 1, "input_w": pixels, "filter_h": 1, "filter_w": pixels, "pad_top": 0, "pad_left": 0}
+    return g
+
+
+def image(pool: Pool, input_: Tensor, output: Tensor) -> dict[str, int]:
+    """The shape members for rows as they are."""
     batches, input_h, input_w, channels = input_.shape
     _, output_h, output_w, _ = output.shape
-    filter_h, filter_w, top, left = pool.filter_h, pool.filter_w, pool.pad_top, pool.pad_left
-    if is_whole(pool, input_, output):
-        input_h, input_w = 1, input_h * input_w
-        filter_h, filter_w, top, left = 1, input_w, 0, 0
     return {
         "batches": batches,
         "input_h": input_h,
@@ -97,12 +102,12 @@ def geometry(pool: Pool, input_: Tensor, output: Tensor) -> dict[str, int]:
         "channels": channels,
         "output_h": output_h,
         "output_w": output_w,
-        "filter_h": filter_h,
-        "filter_w": filter_w,
+        "filter_h": pool.filter_h,
+        "filter_w": pool.filter_w,
         "stride_h": pool.stride_h,
         "stride_w": pool.stride_w,
-        "pad_top": top,
-        "pad_left": left,
+        "pad_top": pool.pad_top,
+        "pad_left": pool.pad_left,
     }
 
 
@@ -135,20 +140,41 @@ def pool_calls(
     pool: Pool = operator.attributes
     g = geometry(pool, input_, output)
     low, high = activation_range(pool.activation, output)
+    clamped = int((low, high) != (-128, 127))
     rows = output.shape[0] * output.shape[1]
     cost = output.elements * (g["filter_h"] * g["filter_w"] * per_tap + per_output) + rows * 40
     literal = Call(
         kernel=Kernel(name, name),
         inputs=(input_.index,),
         outputs=(output.index,),
-        shape=(*g.items(), ("is_clamped", int((low, high) != (-128, 127)))),
+        shape=(*g.items(), ("is_clamped", clamped)),
         parameters=(("low", low), ("high", high)),
         align=4,
         in_place=(overlap(g),),
         instructions=50 + round(cost),
         code_bytes=code_bytes,
+        band=_band(image(pool, input_, output), clamped, 50 + round(cost)),
     )
     shared = replace(
-        literal, kernel=Kernel(name, name, literal=False), instructions=100 + round(1.6 * cost), code_bytes=900
+        literal,
+        kernel=Kernel(name, name, literal=False),
+        instructions=100 + round(1.6 * cost),
+        code_bytes=900,
+        band=_band(image(pool, input_, output), clamped, 100 + round(1.6 * cost)),
     )
     return [literal, shared]
+
+
+def _band(g: Mapping[str, int], clamped: int, instructions: int) -> Band | None:
+    """None for batches and where the kernels have no pointers for all rows of a window."""
+    if g["batches"] > 1 or min(g["filter_h"], g["input_h"]) > _MAX_ROWS:
+        return None
+    row = {"input_h": 1, "output_h": 1, "pad_top": 0}
+    return Band(
+        shape=(*g.items(), ("is_clamped", clamped)),
+        height=g["output_h"],
+        width=g["output_w"],
+        windows=(row_window(g),),
+        in_place=(overlap({**g, **row}),),
+        instructions=instructions + 30 * g["output_h"],
+    )

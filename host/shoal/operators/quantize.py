@@ -10,6 +10,7 @@ import numpy as np
 from shoal.errors import Unsupported
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import check_quantized, check_shape, operand, single_output, where
+from shoal.operators.elements import banded
 from shoal.operators.lookup import lookup_calls
 from shoal.tensors import Array, Tensor, multiply_by_quantized_multiplier, quantize_multiplier
 
@@ -108,7 +109,7 @@ def _flips(input_: Tensor, output: Tensor) -> bool:
 
 
 def _flip_call(input_: Tensor, output: Tensor) -> Call:
-    return Call(
+    call = Call(
         kernel=Kernel("flip_8", "flip_8", literal=False),
         inputs=(input_.index,),
         outputs=(output.index,),
@@ -118,11 +119,12 @@ def _flip_call(input_: Tensor, output: Tensor) -> Call:
         instructions=20 + round(1.25 * input_.elements),
         code_bytes=104,
     )
+    return banded(call, input_, multiple=4)
 
 
 def _requantize_call(input_: Tensor, output: Tensor) -> Call:
     multiplier, shift = _effective_multiplier(input_, output)
-    return Call(
+    call = Call(
         kernel=Kernel("requantize_8", "requantize_8", literal=False),
         inputs=(input_.index,),
         outputs=(output.index,),
@@ -141,6 +143,7 @@ def _requantize_call(input_: Tensor, output: Tensor) -> Call:
         instructions=20 + 27 * input_.elements,
         code_bytes=166,
     )
+    return banded(call, input_)
 
 
 def _float_calls(input_: Tensor, output: Tensor, features: frozenset[str]) -> list[Call]:
@@ -168,4 +171,5 @@ def _float_calls(input_: Tensor, output: Tensor, features: frozenset[str]) -> li
         instructions=20 + 48 * input_.elements,
         code_bytes=160,
     )
-    return [divide] if "fpu" in features else [search, divide]
+    found = [divide] if "fpu" in features else [search, divide]
+    return [banded(call, input_) for call in found]

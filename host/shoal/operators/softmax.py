@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
 from shoal.operators import gemmlowp
-from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, unknown
+from shoal.operators.base import Band, Call, Constant, Kernel, Operator, RowWindow, Tensors, unknown
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import (
     Array,
@@ -109,16 +109,26 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     # Below half a unit of the sum's last bit an exponential changes neither the sum nor the output.
     length = int(np.flatnonzero(table >= 1 << (_SUM_INTEGER_BITS - 1))[-1]) + 1
     depth = input_.shape[-1]
-    rows = input_.elements // depth
-    return [
-        Call(
-            kernel=Kernel("softmax_s8", "softmax_s8", literal=False),
-            inputs=(input_.index,),
-            outputs=(output.index,),
-            shape=(("rows", rows), ("depth", depth), ("table_length", length)),
-            constants=(Constant("table", table[:length].astype(np.int32)),),
-            in_place=(0,),
-            instructions=20 + rows * (150 + 27 * depth),
-            code_bytes=540,
-        )
-    ]
+    pixels = input_.elements // depth
+    call = Call(
+        kernel=Kernel("softmax_s8", "softmax_s8", literal=False),
+        inputs=(input_.index,),
+        outputs=(output.index,),
+        shape=(("pixels", pixels), ("depth", depth), ("table_length", length)),
+        constants=(Constant("table", table[:length].astype(np.int32)),),
+        in_place=(0,),
+        instructions=20 + pixels * (150 + 27 * depth),
+        code_bytes=540,
+    )
+    if len(input_.shape) != 4 or input_.shape[0] != 1:
+        return [call]
+    _, height, width, _ = input_.shape
+    band = Band(
+        shape=(("pixels", width), *call.shape[1:]),
+        height=height,
+        width=width,
+        windows=(RowWindow(),),
+        in_place=(0,),
+        instructions=call.instructions + 20 * height,
+    )
+    return [replace(call, band=band)]
