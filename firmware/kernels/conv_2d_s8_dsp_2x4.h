@@ -12,6 +12,7 @@
 #include "dsp.h"
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 enum {
     CONV_2D_S8_DSP_2X4_CHANNELS = 4,
@@ -290,19 +291,20 @@ SHOAL_INLINE int16_t *conv_2d_s8_dsp_2x4_edge(int16_t *target, const int8_t *lin
 }
 
 /* Unpacks the window of one pixel wherever it lies. */
-SHOAL_INLINE void conv_2d_s8_dsp_2x4_window(int16_t *target, const int8_t *image, int32_t top, int32_t column,
+SHOAL_INLINE void conv_2d_s8_dsp_2x4_window(int16_t *target, const input_rows *rows, int32_t top, int32_t column,
                                             int32_t zero_point, const conv_2d_s8_dsp_2x4_shape *shape) {
     const int32_t length = shape->filter_w * shape->input_c;
     const span inside = taps_inside(column, shape->filter_w, 1, shape->input_w);
+    const int32_t first = inside.first * shape->input_c, last = inside.last * shape->input_c;
     SHOAL_UNROLL(1)
-    for (int32_t y = 0; y < shape->filter_h; ++y) {
-        const int32_t row = top + y * shape->dilation_h;
-        const int32_t outside = row < 0 || row >= shape->input_h;
-        const int8_t *line = image + (row * shape->input_w + column) * shape->input_c;
-        const int32_t first = inside.first * shape->input_c, last = inside.last * shape->input_c;
-        if (outside || first == last) {
+    for (int32_t k = 0; k < shape->filter_h; ++k) {
+        const int32_t row = top + k * shape->dilation_h;
+        if (row < 0 || row >= shape->input_h || first == last) {
             target = conv_2d_s8_dsp_2x4_fill(target, zero_point, length);
-        } else if (last - first == length) {
+            continue;
+        }
+        const int8_t *line = input_row(rows, row) + column * shape->input_c;
+        if (last - first == length) {
             target = conv_2d_s8_dsp_2x4_unpack(target, line, length);
         } else if (shape->input_c % 4 == 0) {
             target = conv_2d_s8_dsp_2x4_fill(target, zero_point, first);
@@ -314,36 +316,37 @@ SHOAL_INLINE void conv_2d_s8_dsp_2x4_window(int16_t *target, const int8_t *image
     }
 }
 
-/* One output row of one image; `top` is the image's row under the first row of the filter. */
-SHOAL_INLINE void conv_2d_s8_dsp_2x4_row(const int8_t *image, int32_t top, int8_t *output, int16_t *pixels,
-                                         const conv_2d_s8_dsp_2x4_args *args, const conv_2d_s8_dsp_2x4_shape *shape) {
+/* One band, see rows.h. */
+SHOAL_INLINE void conv_2d_s8_dsp_2x4_band(const input_rows *rows, int32_t y, span pixels, int8_t *output, void *scratch,
+                                          const conv_2d_s8_dsp_2x4_args *args, const conv_2d_s8_dsp_2x4_shape *shape) {
+    int16_t *unpacked = (int16_t *)scratch;
+    const int32_t top = y * shape->stride_h - shape->pad_top;
     const int32_t length = shape->filter_w * shape->input_c;
     const int32_t next = shape->stride_w * shape->input_c;
-    const int16_t *last = pixels + shape->filter_h * ((length + 1) / 2) * 4;
+    const int16_t *last = unpacked + shape->filter_h * ((length + 1) / 2) * 4;
     const int32_t rows_inside = top >= 0 && top + (shape->filter_h - 1) * shape->dilation_h < shape->input_h;
-    for (int32_t x = 0; x < shape->output_w; x += 2) {
+    for (int32_t x = pixels.first; x < pixels.last; x += 2) {
         const int32_t column = x * shape->stride_w - shape->pad_left;
-        const int32_t paired = x + 1 < shape->output_w;
+        const int32_t paired = x + 1 < pixels.last;
         int8_t *second = output + (paired ? shape->output_c : 0);
         if (paired && rows_inside && column >= 0 && column + shape->stride_w + shape->filter_w <= shape->input_w) {
-            const int8_t *line = image + (top * shape->input_w + column) * shape->input_c;
-            int16_t *target = pixels;
+            int16_t *target = unpacked;
             SHOAL_UNROLL(1)
-            for (int32_t y = 0; y < shape->filter_h; ++y) {
+            for (int32_t k = 0; k < shape->filter_h; ++k) {
+                const int8_t *line = input_row(rows, top + k * shape->dilation_h) + column * shape->input_c;
                 target = conv_2d_s8_dsp_2x4_unpack_both(target, line, line + next, length);
-                line += shape->dilation_h * shape->input_w * shape->input_c;
             }
         } else {
             SHOAL_UNROLL(1)
             for (int32_t p = 0; p <= paired; ++p) {
-                conv_2d_s8_dsp_2x4_window(pixels + 2 * p, image, top, column + p * shape->stride_w,
+                conv_2d_s8_dsp_2x4_window(unpacked + 2 * p, rows, top, column + p * shape->stride_w,
                                           args->input_zero_point, shape);
             }
         }
         if (shape->relu) {
-            conv_2d_s8_dsp_2x4_relu(pixels, args->weights, output, second, output + shape->output_c, last);
+            conv_2d_s8_dsp_2x4_relu(unpacked, args->weights, output, second, output + shape->output_c, last);
         } else {
-            conv_2d_s8_dsp_2x4_linear(pixels, args->weights, output, second, output + shape->output_c, last);
+            conv_2d_s8_dsp_2x4_linear(unpacked, args->weights, output, second, output + shape->output_c, last);
         }
         output = second + shape->output_c;
     }
@@ -353,10 +356,10 @@ SHOAL_INLINE void conv_2d_s8_dsp_2x4(uint8_t *arena, const conv_2d_s8_dsp_2x4_ar
                                      const conv_2d_s8_dsp_2x4_shape *shape) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
-    int16_t *pixels = (int16_t *)(void *)(arena + args->scratch);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            conv_2d_s8_dsp_2x4_row(input, y * shape->stride_h - shape->pad_top, output, pixels, args, shape);
+            conv_2d_s8_dsp_2x4_band(&rows, y, (span){0, shape->output_w}, output, arena + args->scratch, args, shape);
             output += shape->output_w * shape->output_c;
         }
         input += shape->input_h * shape->input_w * shape->input_c;

@@ -13,6 +13,7 @@
 
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 enum {
     CONV_2D_S8_DSP_KRONECKER_PIXELS = 5,
@@ -20,7 +21,7 @@ enum {
     CONV_2D_S8_DSP_KRONECKER_FIELD = 21 /* bits */
 };
 
-/* `output_w` is five or more, `filter_h` twelve at most. */
+/* `output_w` is five or more, `filter_h` twelve at most, `filter_w` four. */
 typedef struct {
     int32_t batches;
     int32_t input_h;
@@ -29,6 +30,7 @@ typedef struct {
     int32_t output_w;
     int32_t output_c;
     int32_t filter_h;
+    int32_t filter_w;
     int32_t stride_h;
     int32_t dilation_h;
     int32_t pad_top;
@@ -177,41 +179,54 @@ SHOAL_INLINE void conv_2d_s8_dsp_kronecker_line(int32_t *target, const int8_t *l
     }
 }
 
-/* Five pixels of an output row from `x` on; `top` is the image's row under the first row of the filter. */
-SHOAL_INLINE void conv_2d_s8_dsp_kronecker_pixels(const int8_t *image, int32_t top, int32_t x, int8_t *output,
-                                                  int32_t *words, const conv_2d_s8_dsp_kronecker_args *args,
+/* Five pixels of row y from `x` on, or as many of them as lie before `last`. */
+SHOAL_INLINE void conv_2d_s8_dsp_kronecker_pixels(const input_rows *rows, int32_t y, int32_t x, int32_t last,
+                                                  int8_t *output, int32_t *words,
+                                                  const conv_2d_s8_dsp_kronecker_args *args,
                                                   const conv_2d_s8_dsp_kronecker_shape *shape) {
+    const int32_t column = 2 * x - shape->pad_left;
+    const int32_t reach = 2 * (last - 1) - shape->pad_left + shape->filter_w;
+    const int32_t width = reach < shape->input_w ? reach : shape->input_w;
     int32_t *target = words;
     SHOAL_UNROLL(1)
-    for (int32_t y = 0; y < shape->filter_h; ++y) {
-        const int32_t row = top + y * shape->dilation_h;
+    for (int32_t k = 0; k < shape->filter_h; ++k) {
+        const int32_t row = y * shape->stride_h - shape->pad_top + k * shape->dilation_h;
         if (row < 0 || row >= shape->input_h) {
             SHOAL_UNROLL(6)
             for (int32_t i = 0; i < CONV_2D_S8_DSP_KRONECKER_WORDS; ++i) {
                 target[i] = args->input_zero_point * ((1 << CONV_2D_S8_DSP_KRONECKER_FIELD) + 1);
             }
         } else {
-            conv_2d_s8_dsp_kronecker_line(target, image + row * shape->input_w, 2 * x - shape->pad_left, shape->input_w,
-                                          args->input_zero_point);
+            conv_2d_s8_dsp_kronecker_line(target, input_row(rows, row), column, width, args->input_zero_point);
         }
         target += CONV_2D_S8_DSP_KRONECKER_WORDS;
     }
-    output += x * shape->output_c;
-    conv_2d_s8_dsp_kronecker_tile(words, args->weights, output, output + shape->output_c, shape->output_c,
-                                  shape->filter_h);
-}
-
-/* One output row of one image. What five does not divide is computed twice. */
-SHOAL_INLINE void conv_2d_s8_dsp_kronecker_row(const int8_t *image, int32_t top, int8_t *output, int32_t *words,
-                                               const conv_2d_s8_dsp_kronecker_args *args,
-                                               const conv_2d_s8_dsp_kronecker_shape *shape) {
-    const int32_t last = shape->output_w - CONV_2D_S8_DSP_KRONECKER_PIXELS;
-    if (last == 0) {
-        conv_2d_s8_dsp_kronecker_pixels(image, top, 0, output, words, args, shape);
+    if (last - x >= CONV_2D_S8_DSP_KRONECKER_PIXELS) {
+        conv_2d_s8_dsp_kronecker_tile(words, args->weights, output, output + shape->output_c, shape->output_c,
+                                      shape->filter_h);
         return;
     }
-    for (int32_t x = 0; x < last + CONV_2D_S8_DSP_KRONECKER_PIXELS; x += CONV_2D_S8_DSP_KRONECKER_PIXELS) {
-        conv_2d_s8_dsp_kronecker_pixels(image, top, x < last ? x : last, output, words, args, shape);
+    const int32_t *weights = args->weights;
+    for (int32_t c = 0; c < shape->output_c; ++c) {
+        int8_t values[CONV_2D_S8_DSP_KRONECKER_PIXELS];
+        conv_2d_s8_dsp_kronecker_tile(words, weights, values, values + 1, 1, shape->filter_h);
+        for (int32_t i = 0; i < last - x; ++i) {
+            output[i * shape->output_c + c] = values[i];
+        }
+        weights += 2 * shape->filter_h + 4;
+    }
+}
+
+/* One band, see rows.h. What five does not divide is computed twice. */
+SHOAL_INLINE void conv_2d_s8_dsp_kronecker_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                                void *scratch, const conv_2d_s8_dsp_kronecker_args *args,
+                                                const conv_2d_s8_dsp_kronecker_shape *shape) {
+    const int32_t step = CONV_2D_S8_DSP_KRONECKER_PIXELS;
+    const int32_t last = pixels.last - pixels.first < step ? pixels.first : pixels.last - step;
+    for (int32_t x = pixels.first; x < pixels.last; x += step) {
+        const int32_t start = x < last ? x : last;
+        conv_2d_s8_dsp_kronecker_pixels(rows, y, start, pixels.last, output + (start - pixels.first) * shape->output_c,
+                                        (int32_t *)scratch, args, shape);
     }
 }
 
@@ -219,10 +234,11 @@ SHOAL_INLINE void conv_2d_s8_dsp_kronecker(uint8_t *arena, const conv_2d_s8_dsp_
                                            const conv_2d_s8_dsp_kronecker_shape *shape) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
-    int32_t *words = (int32_t *)(void *)(arena + args->scratch);
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            conv_2d_s8_dsp_kronecker_row(input, y * shape->stride_h - shape->pad_top, output, words, args, shape);
+            conv_2d_s8_dsp_kronecker_band(&rows, y, (span){0, shape->output_w}, output, arena + args->scratch, args,
+                                          shape);
             output += shape->output_w * shape->output_c;
         }
         input += shape->input_h * shape->input_w;

@@ -123,7 +123,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
             if winograd.fits(transform, geometry, sums, form)
         ]
     if features >= _DSP and geometry["groups"] == geometry["dilation_w"] == 1 and short_pairs.fit(sums, form):
-        found.append(_dsp_2x4(geometry, source, output, sums, form))
+        found.append(_dsp_2x4(geometry, image, source, output, sums, form))
     if features >= _DSP and kronecker.fits(geometry, sums, form, output.zero_point):
         found.append(_kronecker(geometry, source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
@@ -181,7 +181,7 @@ def _winograd(
 def _kronecker(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
     """Five pixels of one input channel by one channel: see conv_2d_s8_dsp_kronecker.h."""
     shape = {name: geometry[name] for name in kronecker.SHAPE}
-    return Call(
+    call = Call(
         _KRONECKER,
         inputs=(source.index,),
         outputs=(output.index,),
@@ -193,32 +193,44 @@ def _kronecker(geometry: dict[str, int], source: Tensor, output: Tensor, sums: S
         instructions=kronecker.instructions(shape),
         code_bytes=450,
     )
+    return _banded(call, geometry, None, call.instructions)
 
 
-def _dsp_2x4(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
-    """Two pixels by four channels: see conv_2d_s8_dsp_2x4.h.
-
-    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+def _dsp_2x4(
+    geometry: dict[str, int],
+    image: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+) -> Call:
+    """Two pixels by four channels: see conv_2d_s8_dsp_2x4.h."""
     relu = short_pairs.fit_relu(sums, form, output)
     runs, length = geometry["filter_h"], geometry["filter_w"] * geometry["input_c"]
     shape = {name: value for name, value in geometry.items() if name not in ("groups", "dilation_w")}
-    pairs = runs * len(short_pairs.order(length))
-    rows, width = geometry["batches"] * geometry["output_h"], geometry["output_w"]
-    tiles = rows * -(-width // 2)
-    unpacking = 2 * runs * (5 * (length // 4) + 2 * (length % 4) + 3) * (1 + 0.8 * _border(geometry))
-    channels = geometry["output_c"] // short_pairs.BLOCK * (11 * pairs + 3 * -(-pairs // 16) + (40 if relu else 56))
-    return Call(
+    call = Call(
         _DSP_2X4,
         inputs=(source.index,),
         outputs=(output.index,),
         shape=(*shape.items(), ("relu", int(relu))),
         parameters=(("input_zero_point", source.zero_point),),
         constants=(Constant("weights", short_pairs.stream(sums, form, runs, relu)),),
-        scratch_bytes=8 * pairs,
+        scratch_bytes=8 * runs * len(short_pairs.order(length)),
         in_place=(overlap(geometry, 2, packed=True),),
-        instructions=int(tiles * (channels + unpacking + 30)),
+        instructions=_dsp_2x4_instructions(relu, geometry),
         code_bytes=250 if geometry["filter_h"] * geometry["filter_w"] == 1 else 900,
     )
+    return _banded(call, image, row_overlap(image, 2, True), _dsp_2x4_instructions(relu, image))
+
+
+def _dsp_2x4_instructions(relu: bool, geometry: Mapping[str, int]) -> int:
+    """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    runs, length = geometry["filter_h"], geometry["filter_w"] * geometry["input_c"]
+    pairs = runs * -(-length // 2)
+    tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // 2)
+    unpacking = 2 * runs * (5 * (length // 4) + 2 * (length % 4) + 3) * (1 + 0.8 * _border(geometry))
+    channels = geometry["output_c"] // short_pairs.BLOCK * (11 * pairs + 3 * -(-pairs // 16) + (40 if relu else 56))
+    return int(tiles * (channels + unpacking + 30))
 
 
 def _dsp(
@@ -253,7 +265,7 @@ def _dsp(
         instructions=_dsp_instructions(kernel.literal, geometry),
         code_bytes=(250 if filter_h * filter_w == 1 else 700) if kernel.literal else 2860,
     )
-    return _banded(call, image, groups == 1, _dsp_instructions(kernel.literal, image))
+    return _banded(call, image, row_overlap(image, 2, groups == 1), _dsp_instructions(kernel.literal, image))
 
 
 def _dsp_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
@@ -300,7 +312,7 @@ def _portable(
         instructions=_portable_instructions(kernel.literal, geometry),
         code_bytes=(650 if geometry["filter_h"] * geometry["filter_w"] == 1 else 1500) if kernel.literal else 3230,
     )
-    return _banded(call, image, False, _portable_instructions(kernel.literal, image))
+    return _banded(call, image, row_overlap(image, 2, False), _portable_instructions(kernel.literal, image))
 
 
 def _portable_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
@@ -316,9 +328,8 @@ def _portable_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
     return pairs * paired + singles * count * (13 * products + 61 * filter_h + 242)
 
 
-def _banded(call: Call, image: dict[str, int], packed: bool, instructions: int) -> Call:
-    """The call with the band that computes a row of `image`; batches have none. `packed`: the windows of two pixels are
-    copied before anything is written."""
+def _banded(call: Call, image: dict[str, int], in_place: int | None, instructions: int) -> Call:
+    """The call with the band that computes a row of `image`; batches have none."""
     if image["batches"] > 1:
         return call
     band = Band(
@@ -326,7 +337,7 @@ def _banded(call: Call, image: dict[str, int], packed: bool, instructions: int) 
         height=image["output_h"],
         width=image["output_w"],
         windows=(row_window(image),),
-        in_place=(row_overlap(image, 2, packed),),
+        in_place=(in_place,),
         scratch_bytes=call.scratch_bytes,
         instructions=instructions,
     )

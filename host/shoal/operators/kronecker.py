@@ -12,7 +12,7 @@ from shoal.tensors import Array
 #: members of the kernel's shape
 SHAPE = (
     *("batches", "input_h", "input_w", "output_h", "output_w", "output_c"),
-    *("filter_h", "stride_h", "dilation_h", "pad_top", "pad_left"),
+    *("filter_h", "filter_w", "stride_h", "dilation_h", "pad_top", "pad_left"),
 )
 
 #: bits of a field: one output's sum, signed
