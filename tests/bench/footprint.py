@@ -31,6 +31,7 @@ from shoal.network.read_tflite import read
 from shoal.network.simplify import simplify
 from shoal.plan import predict
 from shoal.plan.planner import lay_out
+from shoal.plan.sharing import by_function, common
 from shoal.plan.steps import Options, Plan
 from shoal.render import model as rendering
 from shoal.render import project
@@ -116,18 +117,20 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
             found = compiled(board, made)
             declared = {part for s in made.steps for part, _ in s.call.parts}
             left = {function: size for function, size in found.code.items() if function not in declared}
-            for function in names["functions"]:
-                kernel = kernels[predict.key(function.kernel, function.literal, prefer)]
-                pattern = predict.pattern(function.shape) if function.literal else ""
+            calls = [c for s in made.steps for c in s.calls]
+            functions = list(zip(names["functions"], by_function(calls), strict=True))
+            for function, used in functions:
+                kernel = kernels[predict.key(function.kernel, used[0].kernel.literal, prefer)]
+                pattern = predict.pattern(common([c.shape for c in used]))
                 kernel.code[pattern].append(left.pop(function.name))
                 kernel.stack[pattern].append(found.stack.get(function.name, 0))
             for helper in list(left):
-                owners = [f for f in names["functions"] if re.match(rf"{f.kernel}(_|\b)", helper)]
+                owners = [c.kernel for c in calls if re.match(rf"{c.kernel.function}(_|\b)", helper)]
                 if owners:
-                    owner = max(owners, key=lambda f: len(f.kernel))
-                    kernel = kernels[predict.key(owner.kernel, owner.literal, prefer)]
+                    owner = max(owners, key=lambda k: len(k.function))
+                    kernel = kernels[predict.key(owner.function, owner.literal, prefer)]
                     kernel.helpers[helper] = left.pop(helper), found.stack.get(helper, 0)
-            tables = sum(predict.table_bytes(s.call) for s in made.steps)
+            tables = sum(predict.table_bytes(used) for _, used in functions)
             overhead.append(sum(left.values()) + found.constants - tables)
     figures = {k: v.figures() for k, v in sorted(kernels.items())}
     return {

@@ -48,7 +48,8 @@ class Kernel:
 
     The body is `SHOAL_INLINE void <function>(uint8_t *arena, const <function>_args *args, const <function>_shape
     *shape)`. `literal`: the model's C instantiates it once per distinct signature with the shape as literals; else one
-    shared instance reads its shape from its args record. `common_bytes`: code that all instances share, once.
+    shared instance takes from its steps' records what their shapes do not have in common. `common_bytes`: code that
+    all instances share, once.
     """
 
     stem: str

@@ -13,6 +13,7 @@ from shoal.operators.base import Call, Constant, Operator
 from shoal.plan import arena
 from shoal.plan.fit import missing, shortfall
 from shoal.plan.predict import code_bytes, predict
+from shoal.plan.sharing import structure
 from shoal.plan.steps import Options, Placement, Plan, Step
 
 #: tensors start at multiples of this, so that kernels may read words
@@ -166,15 +167,17 @@ def _choose(candidates: Sequence[Sequence[Call]], board: Board, options: Options
 def _moved(
     candidates: Sequence[Sequence[Call]], calls: Sequence[Call], function: str, literal: bool
 ) -> Iterator[list[Call]]:
-    """The calls with steps moved to a kernel: every step that it takes, then each alone."""
+    """The calls with steps moved to a kernel: every step that it takes, those of one structure, each alone."""
     other = [
         next((c for c in choices if (c.kernel.function, c.kernel.literal) == (function, literal)), call)
         for choices, call in zip(candidates, calls, strict=True)
     ]
     yield other
-    for i, call in enumerate(calls):
-        if other[i] is not call:
-            yield [*calls[:i], other[i], *calls[i + 1 :]]
+    moving = [i for i, call in enumerate(calls) if other[i] is not call]
+    alike = {structure(other[i]) for i in moving}
+    groups = [{i for i in moving if structure(other[i]) == s} for s in sorted(alike)] if len(alike) > 1 else []
+    for group in (*groups, *({i} for i in moving)):
+        yield [other[i] if i in group else call for i, call in enumerate(calls)]
 
 
 def _problem(graph: Graph, calls: Sequence[Call]) -> arena.Problem:

@@ -12,15 +12,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shoal.boards.board import Board
 from shoal.operators.base import Call
-from shoal.plan.steps import Plan, instance
+from shoal.plan.sharing import Members, by_function, common, differing, multiple, scalar_type, structure
+from shoal.plan.steps import Plan
 
 _FILE = Path(__file__).with_name("footprint.json")
 
-#: bytes of a step record {run, args} and of a member of an args struct
-_RECORD_BYTES = 8
-_MEMBER_BYTES = 4
+#: bytes of an entry {run, args} in the table of steps; of a record's pointer to a constant, and of an offset into the
+#: arena: those of most networks are below 64 KiB
+_ENTRY_BYTES = 8
+_POINTER_BYTES = 4
+_ADDRESS_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,8 @@ def predict(plan: Plan) -> Prediction:
     harness was measured; a harness that was not (of a registry's framework) counts as the largest one that was."""
     core, harness = _core(plan.board), _harness(plan.board)
     calls = [c for s in plan.steps for c in s.calls]
-    instances = {instance(c): c for c in calls}.values()
     code = code_bytes(calls, plan.board, plan.options.prefer)
-    deepest = max(frame_bytes(core, c, plan.options.prefer) for c in instances)
+    deepest = max(frame_bytes(core, c, plan.options.prefer) for c in by_function(calls))
     return Prediction(
         code_bytes=code,
         weights_bytes=plan.weights_bytes,
@@ -65,12 +69,12 @@ def code_bytes(calls: Sequence[Call], board: Board, prefer: str) -> int:
     """Of the functions that these calls need, each once, of what those share, and of the steps' tables."""
     core = _core(board)
     kernels: Mapping[str, Any] = core["kernels"]
-    instances = {instance(c): c for c in calls}.values()
-    used = {key(c.kernel.function, c.kernel.literal, prefer): c.kernel.common_bytes for c in instances}
-    code: int = core["overhead"] + sum(table_bytes(c) for c in calls)
-    code += sum(_instance_bytes(kernels, c, prefer) for c in instances)
+    functions = by_function(calls)
+    used = {key(c.kernel.function, c.kernel.literal, prefer): c.kernel.common_bytes for c, *_ in functions}
+    code: int = core["overhead"] + sum(table_bytes(f) for f in functions)
+    code += sum(_figure(kernels, f, prefer, "code", f[0].code_bytes) for f in functions)
     code += sum(kernels[k]["shared"] if k in kernels else common for k, common in used.items())
-    code += sum(dict(part for c in instances for part in c.parts).values())
+    code += sum(dict(part for f in functions for c in f for part in c.parts).values())
     return code
 
 
@@ -79,41 +83,47 @@ def key(function: str, literal: bool, prefer: str) -> str:
     return f"{function}/{'literal' if literal else 'shared'}/{prefer}"
 
 
-def pattern(shape: Sequence[tuple[str, int]]) -> str:
+def pattern(shape: Members) -> str:
     """What of a shape decides how a compiler unrolls and drops loops: small members as they are, of larger ones whether
-    four divides them."""
-    return "".join(str(value) if value <= 8 else "y" if value % 4 == 0 else "n" for _, value in shape)
+    four divides them, and which ones come from records."""
+    return "".join("-" if v is None else str(v) if v <= 8 else "y" if v % 4 == 0 else "n" for _, v in shape)
 
 
-def table_bytes(call: Call) -> int:
-    """A step's record and arguments."""
-    members = len(call.inputs) + len(call.outputs) + len(call.parameters) + len(call.constants)
-    members += bool(call.scratch_bytes) + bool(call.state_bytes)
-    if not call.kernel.literal:
-        members += len(call.shape)
-    return _RECORD_BYTES + _MEMBER_BYTES * members
+def table_bytes(calls: Sequence[Call]) -> int:
+    """Of the steps that share a function: each one's entry in the table of steps, and its record."""
+    first = calls[0]
+    operands = len(first.inputs) + len(first.outputs) + bool(first.scratch_bytes) + bool(first.state_bytes)
+    members = _POINTER_BYTES * len(first.constants) + _ADDRESS_BYTES * operands
+    shapes, parameters = [dict(c.shape) for c in calls], [dict(c.parameters) for c in calls]
+    for name in differing(common([c.shape for c in calls])):
+        unit = multiple(s[name] for s in shapes)
+        members += np.dtype(scalar_type(s[name] // unit for s in shapes)).itemsize
+    for name in differing(common([c.parameters for c in calls])):
+        members += np.dtype(scalar_type(p[name] for p in parameters)).itemsize
+    return len(calls) * (_ENTRY_BYTES + members + -members % 4)
 
 
-def _figure(kernels: Mapping[str, Any], call: Call, prefer: str, name: str, default: int) -> int:
-    """`code` or `stack` of an instance like this one: of the same pattern, else typical of the kernel."""
-    figures = kernels.get(key(call.kernel.function, call.kernel.literal, prefer))
-    if figures is None:
-        return default
-    by_pattern: Mapping[str, int] = figures[name]
-    known: int = by_pattern.get(pattern(call.shape) if call.kernel.literal else "", figures[f"typical_{name}"])
-    return known
+def _figure(kernels: Mapping[str, Any], calls: Sequence[Call], prefer: str, name: str, default: int) -> int:
+    """`code` or `stack` of the function of these calls: of one of the same pattern, else typical of the kernel; of one
+    that takes from its records only how often it does something, a quarter more than of one that does not."""
+    kernel = calls[0].kernel
+    figures = kernels.get(key(kernel.function, kernel.literal, prefer))
+    shape = common([c.shape for c in calls])
+    if figures is not None and pattern(shape) in figures[name]:
+        known: int = figures[name][pattern(shape)]
+        return known
+    alike = kernels.get(key(kernel.function, True, prefer))
+    if not kernel.literal and alike is not None and len({structure(c) for c in calls}) == 1:
+        literal: int = max(alike[name].get(pattern(c.shape), alike[f"typical_{name}"]) for c in calls)
+        return literal * 5 // 4
+    return default if figures is None else int(figures[f"typical_{name}"])
 
 
-def _instance_bytes(kernels: Mapping[str, Any], call: Call, prefer: str) -> int:
-    return _figure(kernels, call, prefer, "code", call.code_bytes)
-
-
-def frame_bytes(core: Mapping[str, Any], call: Call, prefer: str) -> int:
-    """Stack of a kernel's instance and of what it calls."""
-    helpers: int = (
-        core["kernels"].get(key(call.kernel.function, call.kernel.literal, prefer), {}).get("helper_stack", 0)
-    )
-    return helpers + _figure(core["kernels"], call, prefer, "stack", core["stack"])
+def frame_bytes(core: Mapping[str, Any], calls: Sequence[Call], prefer: str) -> int:
+    """Stack of a function and of what it calls."""
+    kernel = calls[0].kernel
+    helpers: int = core["kernels"].get(key(kernel.function, kernel.literal, prefer), {}).get("helper_stack", 0)
+    return helpers + _figure(core["kernels"], calls, prefer, "stack", core["stack"])
 
 
 @cache

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 import shoal
 from shoal.operators.base import Call
 from shoal.plan.planner import unique_constants
+from shoal.plan.sharing import common, differing, multiple, scalar_type
 from shoal.plan.steps import Plan, Step, instance
 from shoal.render.text import C_TYPES, c_ident
 from shoal.tensors import Tensor
@@ -19,20 +21,24 @@ Member = tuple[str, int | float | str]
 
 @dataclass(frozen=True)
 class Function:
-    """One generated function: an instance of a kernel."""
+    """One generated function: an instance of a kernel. `shape` and `args` are the members of its initializers: what its
+    steps have in common as literals, the rest from a record. `fields`: C type and name of the record's members, `units`
+    what some of them are counted in."""
 
     name: str
     kernel: str
-    literal: bool
-    shape: tuple[tuple[str, int], ...]
     comment: str
+    shape: list[Member]
+    args: list[Member]
+    fields: list[tuple[str, str]]
+    units: dict[str, int]
 
 
 def context(plan: Plan, model_file: str) -> dict[str, Any]:
     """The names that the model's templates and image.c use."""
     name = c_ident(plan.name)
     graph = plan.graph
-    functions = _functions(plan, name)
+    functions = _functions(plan)
     constants, names = _constants(plan, name)
     inputs = [_tensor(plan, t, name, "INPUT", i) for i, t in enumerate(graph.inputs)]
     outputs = [_tensor(plan, t, name, "OUTPUT", i) for i, t in enumerate(graph.outputs)]
@@ -87,52 +93,76 @@ def _dims(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def _functions(plan: Plan, name: str) -> dict[Any, Function]:
+def _functions(plan: Plan) -> dict[Any, Function]:
     """One function for each distinct instance, in order of first use; shared ones carry no number."""
-    users: dict[Any, list[Step]] = {}
-    first: dict[Any, Call] = {}
+    users: dict[Any, list[tuple[Step, Call]]] = {}
     for step in plan.steps:
         for call in step.calls:
-            first.setdefault(instance(call), call)
-            users.setdefault(instance(call), []).append(step)
+            users.setdefault(instance(call), []).append((step, call))
     functions: dict[Any, Function] = {}
     counts: dict[str, int] = {}
-    for key, steps in users.items():
-        call = first[key]
-        kernel = call.kernel.function
-        number = counts.get(kernel, 0)
-        counts[kernel] = number + 1
-        functions[key] = Function(
-            name=f"{kernel}_{number}" if call.kernel.literal else f"{kernel}_any",
-            kernel=kernel,
-            literal=call.kernel.literal,
-            shape=call.shape,
-            comment=_function_comment(plan, call, steps),
-        )
+    for key, used in users.items():
+        kernel = used[0][1].kernel
+        number = counts.get(kernel.function, 0)
+        counts[kernel.function] = number + 1
+        name = f"{kernel.function}_{number}" if kernel.literal else f"{kernel.function}_any"
+        functions[key] = _function(plan, name, used)
     return functions
 
 
-def _function_comment(plan: Plan, call: Call, steps: list[Step]) -> str:
+def _function(plan: Plan, name: str, users: list[tuple[Step, Call]]) -> Function:
+    steps, calls = [s for s, _ in users], [c for _, c in users]
+    shape, parameters = common([c.shape for c in calls]), common([c.parameters for c in calls])
+    addresses, values = [dict(_addresses(s)) for s in steps], [dict((*c.shape, *c.parameters)) for c in calls]
+    units = {n: multiple(dict(c.shape)[n] for c in calls) for n in differing(shape)}
+    scalars = [(scalar_type([a[n] for a in addresses], "uint32"), n) for n in addresses[0]]
+    scalars += [
+        (scalar_type([v[n] // units[n] if n in units else v[n] for v in values]), n)
+        for n in values[0]
+        if n in units or n in differing(parameters)
+    ]
+    # the widest first, so that they lie without gaps
+    scalars.sort(key=lambda field: -np.dtype(field[0]).itemsize)
+    pointers = [(f"const {C_TYPES[c.values.dtype.name]} *", c.role) for c in calls[0].constants]
+    data = [*addresses[0], *(role for _, role in pointers)]
+    return Function(
+        name=name,
+        kernel=calls[0].kernel.function,
+        comment=_function_comment(plan, calls, steps),
+        shape=[(n, _from_record(n, units.get(n, 1)) if v is None else v) for n, v in shape],
+        args=[
+            *((n, _from_record(n)) for n in data),
+            *((n, _from_record(n) if v is None else v) for n, v in parameters),
+        ],
+        fields=[*pointers, *((f"{C_TYPES[dtype]} ", n) for dtype, n in scalars)],
+        units=units,
+    )
+
+
+def _from_record(member: str, unit: int = 1) -> str:
+    return f"record->{member}" if unit == 1 else f"record->{member} * {unit}"
+
+
+def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
     where = f"Step{'s' if len(steps) > 1 else ''} {', '.join(str(s.index) for s in steps)}"
-    first = steps[0]
+    kind, call = steps[0].kind, calls[0]
+    if differing(common([c.shape for c in calls])):
+        return f"{where}: {kind}, shapes from their records"
     tensors = plan.graph.tensors
-    if not call.kernel.literal:
-        return f"{where}: {first.kind}, shapes from its record"
     sources = " and ".join(_dims(tensors[t]) for t in call.inputs)
-    return f"{where}: {first.kind}, {sources} to {_dims(tensors[call.outputs[0]])}"
+    return f"{where}: {kind}, {sources} to {_dims(tensors[call.outputs[0]])}"
 
 
 def _step(step: Step, functions: dict[Any, Function], names: dict[tuple[str, bytes], str]) -> dict[str, Any]:
     [call] = step.calls
     function = functions[instance(call)]
+    members: dict[str, Any] = dict((*_pointers(call, names), *_addresses(step), *call.shape, *call.parameters))
+    members |= {name: members[name] // unit for name, unit in function.units.items()}
     return {
         "index": step.index,
         "comment": f"{step.kind}, {_short(step.name)}",
         "function": function.name,
-        "kernel": function.kernel,
-        "literal": function.literal,
-        "shape": call.shape,
-        "args": [*_addresses(step), *call.parameters, *_pointers(call, names)],
+        "record": [(name, members[name]) for _, name in function.fields],
     }
 
 
@@ -142,13 +172,13 @@ def _short(name: str) -> str:
     return first if len(first) <= 80 else f"{first[:79]}~"
 
 
-def _numbered(role: str, offsets: tuple[int, ...]) -> Iterable[Member]:
+def _numbered(role: str, offsets: tuple[int, ...]) -> list[tuple[str, int]]:
     if len(offsets) == 1:
         return [(role, offsets[0])]
     return [(f"{role}_{i}", o) for i, o in enumerate(offsets)]
 
 
-def _addresses(step: Step) -> list[Member]:
+def _addresses(step: Step) -> list[tuple[str, int]]:
     members = [*_numbered("input", step.inputs), *_numbered("output", step.outputs)]
     if step.scratch is not None:
         members.append(("scratch", step.scratch))
