@@ -1,4 +1,5 @@
-/* AVERAGE_POOL_2D in int8: four channels at a time, straight from the input, without scratch. */
+/* AVERAGE_POOL_2D in int8: four channels at a time, straight from the input, without scratch; or, where a window has
+ * all rows of the input, row by row into sums, so that no two rows need be there at once. */
 #ifndef SHOAL_AVERAGE_POOL_2D_S8_H
 #define SHOAL_AVERAGE_POOL_2D_S8_H
 
@@ -9,13 +10,35 @@
 typedef pool_shape average_pool_2d_s8_shape;
 typedef pool_args average_pool_2d_s8_args;
 
+/* Windows over `input_h` rows; `halves`: see sums_words in quad.h. */
+typedef struct {
+    int32_t input_h;
+    int32_t input_w;
+    int32_t channels;
+    int32_t output_w;
+    int32_t filter_w;
+    int32_t stride_w;
+    int32_t pad_left;
+    int32_t halves;
+    int32_t is_clamped;
+} average_pool_2d_s8_accumulate_shape;
+
+/* `state`: how many rows it has seen, a word, then the sums of each output pixel. */
+typedef struct {
+    uint32_t input;
+    uint32_t output;
+    uint32_t state;
+    int32_t low;
+    int32_t high;
+} average_pool_2d_s8_accumulate_args;
+
 /* A sum of `count` values + 128 to their mean, halves away from zero: where the mean is not positive that is
  * downwards, which one less than half the count does. */
-SHOAL_INLINE int8_t average_pool_2d_s8_mean(uint32_t sum, uint32_t count, const average_pool_2d_s8_args *args,
-                                            const average_pool_2d_s8_shape *shape) {
+SHOAL_INLINE int8_t average_pool_2d_s8_mean(uint32_t sum, uint32_t count, int32_t is_clamped, int32_t low,
+                                            int32_t high) {
     const uint32_t down = count % 2 == 0 && sum <= count * 128U;
     const int32_t mean = (int32_t)((sum + count / 2 - down) / count) - 128;
-    return (int8_t)(shape->is_clamped ? clamp(mean, args->low, args->high) : mean);
+    return (int8_t)(is_clamped ? clamp(mean, low, high) : mean);
 }
 
 /* One output pixel: the mean over `height` lines and `width` columns from `column` on. */
@@ -31,7 +54,7 @@ SHOAL_INLINE void average_pool_2d_s8_pixel(const int8_t *const *lines, int32_t h
             quad_sum(sums, lines[y] + column * pitch + c, width, pitch);
         }
         for (int32_t i = 0; i < QUAD_CHANNELS; ++i) {
-            output[c + i] = average_pool_2d_s8_mean(sums[i], count, args, shape);
+            output[c + i] = average_pool_2d_s8_mean(sums[i], count, shape->is_clamped, args->low, args->high);
         }
     }
     for (int32_t c = quads; c < pitch; ++c) {
@@ -39,7 +62,7 @@ SHOAL_INLINE void average_pool_2d_s8_pixel(const int8_t *const *lines, int32_t h
         for (int32_t y = 0; y < height; ++y) {
             sum += single_sum(lines[y] + column * pitch + c, width, pitch);
         }
-        output[c] = average_pool_2d_s8_mean(sum, count, args, shape);
+        output[c] = average_pool_2d_s8_mean(sum, count, shape->is_clamped, args->low, args->high);
     }
 }
 
@@ -70,6 +93,40 @@ SHOAL_INLINE void average_pool_2d_s8(uint8_t *arena, const average_pool_2d_s8_ar
             output += shape->output_w * shape->channels;
         }
         input += shape->input_h * shape->input_w * shape->channels;
+    }
+}
+
+/* One band of a kernel that accumulates, see rows.h. */
+SHOAL_INLINE void average_pool_2d_s8_accumulate_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                                     void *state, const average_pool_2d_s8_accumulate_args *args,
+                                                     const average_pool_2d_s8_accumulate_shape *shape) {
+    const int8_t *line = input_row(rows, y);
+    const int32_t words = sums_words(shape->channels, shape->halves);
+    uint32_t *seen = (uint32_t *)state;
+    uint32_t *sums = seen + 1;
+    ++*seen;
+    for (int32_t x = pixels.first; x < pixels.last; ++x) {
+        const pool_span inside = pool_inside(x * shape->stride_w - shape->pad_left, shape->filter_w, shape->input_w);
+        sums_add(sums, line + inside.first * shape->channels, inside.size, shape->channels, shape->halves);
+        if (*seen == (uint32_t)shape->input_h) {
+            const uint32_t count = (uint32_t)(shape->input_h * inside.size);
+            for (int32_t c = 0; c < shape->channels; ++c) {
+                *output++ = average_pool_2d_s8_mean(sums_channel(sums, c, shape->halves), count, shape->is_clamped,
+                                                    args->low, args->high);
+            }
+        }
+        sums += words;
+    }
+}
+
+SHOAL_INLINE void average_pool_2d_s8_accumulate(uint8_t *arena, const average_pool_2d_s8_accumulate_args *args,
+                                                const average_pool_2d_s8_accumulate_shape *shape) {
+    const input_rows rows = {.base = (const int8_t *)(arena + args->input), .pitch = shape->input_w * shape->channels};
+    const int32_t words = 1 + shape->output_w * sums_words(shape->channels, shape->halves);
+    memset(arena + args->state, 0, (size_t)words * sizeof(uint32_t));
+    for (int32_t y = 0; y < shape->input_h; ++y) {
+        average_pool_2d_s8_accumulate_band(&rows, y, (span){0, shape->output_w}, (int8_t *)(arena + args->output),
+                                           arena + args->state, args, shape);
     }
 }
 

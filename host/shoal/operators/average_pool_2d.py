@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from shoal.operators import sums
 from shoal.operators.activation import activation_range
-from shoal.operators.base import Call, Operator, Tensors, monotone
+from shoal.operators.base import Band, Call, Kernel, Operator, RowWindow, Tensors, monotone
 from shoal.operators.checks import operand, single_output
-from shoal.operators.pooling import Pool, check_pool, is_whole, pool_calls, read_pool, taps
-from shoal.tensors import Array
+from shoal.operators.pooling import Pool, check_pool, image, is_whole, pool_calls, read_pool, taps
+from shoal.tensors import Array, Tensor
 
 NAME = "average_pool_2d"
 
@@ -49,4 +50,49 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     per_tap = (2.0 if pool.padded else 1.5 if small else 2.0) if words else 2.5
     whole = is_whole(pool, input_, single_output(operator, tensors))
     code_bytes = 250 if whole or not words else 1050 if pool.padded else 900
-    return pool_calls("average_pool_2d_s8", operator, tensors, per_tap, 9.5 if words else 7.0, code_bytes)
+    found = pool_calls("average_pool_2d_s8", operator, tensors, per_tap, 9.5 if words else 7.0, code_bytes)
+    return [*found, *_accumulating(pool, input_, single_output(operator, tensors))]
+
+
+def _accumulating(pool: Pool, input_: Tensor, output: Tensor) -> list[Call]:
+    """The kernel that takes its input row by row, where one window has all rows of one image."""
+    g = image(pool, input_, output)
+    if g["batches"] > 1 or g["output_h"] > 1 or g["input_h"] == 1 or g["filter_h"] - g["pad_top"] < g["input_h"]:
+        return []
+    halves = sums.fit_halves(g["channels"], g["input_h"] * g["filter_w"])
+    low, high = activation_range(pool.activation, output)
+    members = ("input_h", "input_w", "channels", "output_w", "filter_w", "stride_w", "pad_left")
+    shape = (
+        *((name, g[name]) for name in members),
+        ("halves", int(halves)),
+        ("is_clamped", int((low, high) != (-128, 127))),
+    )
+    row_sums = g["output_w"] * g["channels"]
+    taps_cost = row_sums * g["filter_w"] * (1.75 if halves else 2.5 if g["channels"] % 4 == 0 else 3.0)
+    cost = 20 * row_sums + round(g["input_h"] * (20 + taps_cost + 2.5 * row_sums))
+    state = sums.state_bytes(row_sums, halves)
+    name = "average_pool_2d_s8_accumulate"
+    return [
+        Call(
+            Kernel("average_pool_2d_s8", name),
+            inputs=(input_.index,),
+            outputs=(output.index,),
+            shape=shape,
+            parameters=(("low", low), ("high", high)),
+            state_bytes=state,
+            align=4,
+            in_place=(input_.bytes,),
+            instructions=50 + cost,
+            code_bytes=500,
+            band=Band(
+                shape=shape,
+                height=g["input_h"],
+                width=g["output_w"],
+                windows=(RowWindow(),),
+                in_place=(g["input_w"] * g["channels"],),
+                state_bytes=state,
+                accumulates=True,
+                instructions=50 + cost + 20 * g["input_h"],
+            ),
+        )
+    ]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators.base import Call, Kernel, Operator, Tensors, monotone
+from shoal.operators import sums
+from shoal.operators.base import Band, Call, Kernel, Operator, RowWindow, Tensors, monotone
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import Array, Tensor, multiply_by_quantized_multiplier, quantize_multiplier
 
@@ -122,6 +123,12 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     groups = _groups(input_.shape, operator.attributes.axes)
     assert groups is not None
     multiplier, shift = _multiplier(input_, output, count)
+    parameters = (
+        ("bias", -(input_.zero_point + 128) * count),
+        ("multiplier", multiplier),
+        ("shift", shift),
+        ("zero_point", output.zero_point),
+    )
     per_element = 2.0 if groups["inner"] % 4 == 0 else 3.0
     return [
         Call(
@@ -129,15 +136,49 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
             inputs=(input_.index,),
             outputs=(output.index,),
             shape=tuple(groups.items()),
-            parameters=(
-                ("bias", -(input_.zero_point + 128) * count),
-                ("multiplier", multiplier),
-                ("shift", shift),
-                ("zero_point", output.zero_point),
-            ),
+            parameters=parameters,
             align=4,
             in_place=(0,),
             instructions=50 + round(input_.elements * per_element) + 25 * output.elements,
             code_bytes=590 if groups["inner"] % 4 == 0 else 210,
+        ),
+        *_accumulating(operator.attributes, input_, output, parameters),
+    ]
+
+
+def _accumulating(mean: Mean, input_: Tensor, output: Tensor, parameters: tuple[tuple[str, int], ...]) -> list[Call]:
+    """The kernel that takes its input row by row, where rows of one image are reduced, with or without columns."""
+    axes = {axis for axis in mean.axes if input_.shape[axis] > 1}
+    if len(input_.shape) != 4 or input_.shape[0] > 1 or not {1} <= axes <= {1, 2}:
+        return []
+    _, height, width, depth = input_.shape
+    pixels, channels = (width, depth) if 2 in axes else (1, width * depth)
+    halves = sums.fit_halves(channels, height * pixels)
+    shape = (("rows", height), ("pixels", pixels), ("channels", channels), ("halves", int(halves)))
+    taps_cost = channels * pixels * (1.75 if halves else 2.5 if channels % 4 == 0 else 3.0)
+    cost = 25 * channels + round(height * (20 + taps_cost + 2.5 * channels))
+    state = sums.state_bytes(channels, halves)
+    return [
+        Call(
+            Kernel("mean_s8", "mean_s8_accumulate"),
+            inputs=(input_.index,),
+            outputs=(output.index,),
+            shape=shape,
+            parameters=parameters,
+            state_bytes=state,
+            align=4,
+            in_place=(input_.bytes,),
+            instructions=50 + cost,
+            code_bytes=500,
+            band=Band(
+                shape=shape,
+                height=height,
+                width=1 if 2 in axes else width,
+                windows=(RowWindow(),),
+                in_place=(width * depth,),
+                state_bytes=state,
+                accumulates=True,
+                instructions=50 + cost + 20 * height,
+            ),
         )
     ]
