@@ -1,10 +1,11 @@
-"""Builds generated models for a Cortex-M and runs them in QEMU: host_build.py's programs, on the core that a kernel is
-for."""
+"""Builds generated models for an emulated core and runs them in QEMU: host_build.py's programs, on the core that a
+kernel is for."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,7 @@ from shoal.tensors import Array
 
 _HERE = Path(__file__).parent
 
-#: QEMU's machine with such a core, and what kernels may use of it
-MACHINES = {"cortex-m3": ("mps2-an385", frozenset[str]()), "cortex-m4": ("mps2-an386", frozenset({"dsp"}))}
-
-_SCRIPT = """
+_CORTEX_M_SCRIPT = """
 ENTRY(reset)
 SECTIONS {
   .vectors 0 : { KEEP(*(.vectors)) }
@@ -30,23 +28,64 @@ SECTIONS {
 }
 """
 
-_FLAGS = (
-    *("-std=c99", "-mthumb", "-ffunction-sections", "-Wl,--gc-sections", "-nostartfiles", "--specs=rdimon.specs"),
-    *("-Wall", "-Wextra", "-Wconversion", "-Werror"),
-)
+_WARNINGS = ("-std=c99", "-ffunction-sections", "-Wl,--gc-sections", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """QEMU's `board` with such a core, the files and flags that make programs for it, and what kernels may use."""
+
+    emulator: str
+    board: tuple[str, ...]
+    compiler: str
+    flags: tuple[str, ...]
+    startup: str
+    script: str | None
+    features: frozenset[str]
+
+
+def _cortex_m(core: str, board: str, *features: str) -> Machine:
+    flags = ("-mthumb", f"-mcpu={core}", "-nostartfiles", "--specs=rdimon.specs", "-T", "program.ld")
+    compiler = "arm-none-eabi-gcc"
+    return Machine(
+        "qemu-system-arm", ("-M", board), compiler, flags, "cortex_m.c", _CORTEX_M_SCRIPT, frozenset(features)
+    )
+
+
+def _riscv() -> Machine:
+    memory = {"flash": 0x80000000, "flash_size": 1 << 23, "ram": 0x80800000, "ram_size": 1 << 25}
+    flags = (
+        *("-march=rv32imc", "-misa-spec=2.2", "-mabi=ilp32"),
+        *("--specs=picolibc.specs", "--oslib=semihost", "--crt0=hosted", "-T", "picolibc.ld"),
+        *(f"-Wl,--defsym=__{name}={value:#x}" for name, value in memory.items()),
+    )
+    compiler, board = "riscv64-unknown-elf-gcc", ("-M", "virt", "-bios", "none")
+    return Machine("qemu-system-riscv32", board, compiler, flags, "riscv.c", None, frozenset({"muldiv"}))
+
+
+MACHINES = {
+    "cortex-m3": _cortex_m("cortex-m3", "mps2-an385"),
+    "cortex-m4": _cortex_m("cortex-m4", "mps2-an386", "dsp"),
+    "rv32imc": _riscv(),
+}
 
 
 def run_emulated(cases: Sequence[Case], core: str, optimize: str = "-O3") -> list[list[list[Array]]]:
     """As run_models, on an emulated core. Skips where there is no cross compiler or no QEMU."""
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+    machine = MACHINES[core]
+    for program in (machine.compiler, machine.emulator):
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
-    machine, _ = MACHINES[core]
-    emulator = ["qemu-system-arm", "-M", machine, "-display", "none", "-monitor", "none", "-serial", "none"]
+    files = {machine.startup: (_HERE / machine.startup).read_text()}
+    if machine.script is not None:
+        files["program.ld"] = machine.script
+    quiet = ("-display", "none", "-monitor", "none", "-serial", "none")
     return run_models(
         cases,
-        (*_FLAGS, optimize, f"-mcpu={core}", "-T", "cortex_m.ld"),
-        compiler="arm-none-eabi-gcc",
-        files={"cortex_m.c": (_HERE / "cortex_m.c").read_text(), "cortex_m.ld": _SCRIPT},
-        launcher=[*emulator, "-semihosting-config", "enable=on,target=native", "-kernel"],
+        (*_WARNINGS, optimize, *machine.flags),
+        compiler=machine.compiler,
+        files=files,
+        launcher=[
+            *(machine.emulator, *machine.board, *quiet, "-semihosting-config", "enable=on,target=native", "-kernel")
+        ],
     )

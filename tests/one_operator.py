@@ -70,7 +70,7 @@ def assert_c_is_exact(
     from emulated_build import MACHINES, run_emulated
     from host_build import Case, run_models
 
-    features = features if core is None else MACHINES[core][1]
+    features = features if core is None else MACHINES[core].features
     cases, expected = [], []
     for example in examples:
         kernels = kernels_of(example, features)

@@ -7,6 +7,7 @@ import math
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +22,12 @@ from shoal.operators.window import extent, same_padding
 from shoal.render.text import C_TYPES
 from tflite_builder import ModelBuilder
 
-FEATURES = frozenset({"dsp"})
+FEATURES = frozenset({"dsp", "muldiv"})
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """CONV_2D over an image of height × width × channels."""
+    """CONV_2D over an image of height × width × channels; with a `multiplier`, DEPTHWISE_CONV_2D."""
 
     image: tuple[int, int, int]
     channels: int
@@ -37,6 +38,7 @@ class Convolution:
     groups: int = 1
     activation: str = "NONE"
     zero_point: int = -3
+    multiplier: int = 0
 
     def columns(self) -> tuple[int, int, int]:
         """Those under an output pixel, from one to the next, left of the image under the first."""
@@ -48,19 +50,23 @@ class Convolution:
     def graph(self) -> Graph:
         """Weights and bias that spread the results over most of int8."""
         random = np.random.default_rng(1)
-        products = math.prod(self.filter) * self.image[2] // self.groups
-        filters = random.integers(-127, 128, (self.channels, *self.filter, self.image[2] // self.groups))
+        depth = 1 if self.multiplier else self.image[2] // self.groups
+        products = math.prod(self.filter) * depth
+        shape = (1, *self.filter, self.channels) if self.multiplier else (self.channels, *self.filter, depth)
+        filters = random.integers(-127, 128, shape)
         reach = [extent(n, self.dilation) - 1 if self.padding == "VALID" else 0 for n in self.filter]
         size = [-(-(n - r) // s) for n, r, s in zip(self.image[:2], reach, self.stride, strict=True)]
         b = ModelBuilder()
         x = b.tensor((1, *self.image), scale=0.05, zero_point=7)
         scales = 0.1 * 40 / (5000 * math.sqrt(products) * 0.05) * random.uniform(0.5, 2, self.channels)
-        w = b.tensor(data=filters.astype(np.int8), scale=scales, axis=0)
+        w = b.tensor(data=filters.astype(np.int8), scale=scales, axis=3 if self.multiplier else 0)
         bias = random.integers(-4000, 4000, self.channels).astype(np.int32)
         c = b.tensor(data=bias, scale=np.float32(0.05) * scales.astype(np.float32))
         y = b.tensor((1, *size, self.channels), scale=0.1, zero_point=self.zero_point)
+        options: dict[str, Any] = {"depth_multiplier": self.multiplier} if self.multiplier else {}
         b.operator(
-            *("CONV_2D", [x, w, c], [y]),
+            *("DEPTHWISE_CONV_2D" if self.multiplier else "CONV_2D", [x, w, c], [y]),
+            **options,
             padding=self.padding,
             activation=self.activation,
             stride_h=self.stride[0],
@@ -86,9 +92,18 @@ CONVOLUTIONS = (
     Convolution((14, 17, 1), 6, (5, 4), (2, 2), zero_point=-128),
     Convolution((9, 10, 1), 5, (3, 3), (1, 2), zero_point=-128),
     Convolution((12, 26, 1), 3, (10, 2), (1, 2), padding="VALID", zero_point=-128),
+    Convolution((9, 8, 5), 5, multiplier=1, zero_point=-128),
+    Convolution((9, 8, 3), 6, stride=(2, 2), multiplier=2, activation="RELU6"),
+    Convolution((10, 9, 4), 4, stride=(1, 2), padding="VALID", multiplier=1, zero_point=-128),
 )
 
-FUNCTIONS = ("conv_2d_s8", "conv_2d_s8_dsp", "conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_kronecker")
+FUNCTIONS = (
+    "conv_2d_s8",
+    "conv_2d_s8_dsp",
+    "conv_2d_s8_dsp_2x4",
+    "conv_2d_s8_dsp_kronecker",
+    "depthwise_conv_2d_s8_3x3",
+)
 
 
 def subjects(function: str) -> list[tuple[Convolution, Graph, Call]]:

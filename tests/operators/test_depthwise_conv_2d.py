@@ -78,14 +78,14 @@ def test_reference_is_tflms(example: Example) -> None:
 several = st.lists(examples(), min_size=6, max_size=6, unique_by=lambda e: e.model)
 
 
-@pytest.mark.parametrize("features", [frozenset(), frozenset({"dsp"})], ids=["plain", "dsp"])
+@pytest.mark.parametrize("features", [(), ("dsp",), ("muldiv",)], ids=["plain", "dsp", "muldiv"])
 @given(several)
 @settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-def test_generated_c_is_the_reference(features: frozenset[str], drawn: list[Example]) -> None:
-    assert_c_is_exact(drawn, features)
+def test_generated_c_is_the_reference(features: tuple[str, ...], drawn: list[Example]) -> None:
+    assert_c_is_exact(drawn, frozenset(features))
 
 
-@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4"])
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4", "rv32imc"])
 @given(several)
 @settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_emulated_c_is_the_reference(core: str, drawn: list[Example]) -> None:
@@ -102,8 +102,9 @@ def tile(
     activation: str = "NONE",
     batches: int = 1,
     dilation_h: int = 1,
+    multiplier: int = 1,
 ) -> Example:
-    """Of the shapes that tiles of three pixels run, and their neighbours."""
+    """Of the shapes that kernels for special cores run, and their neighbours."""
     reach = extent(filters[0], dilation_h), filters[1]
     if padding == "SAME":
         output = tuple(-(-extent_ // stride) for extent_ in size)
@@ -113,15 +114,15 @@ def tile(
     data = model(
         "DEPTHWISE_CONV_2D",
         shape,
-        weights(np.random.default_rng(n.seed), (1, *filters, channels), -128),
-        (batches, *output, channels),
+        weights(np.random.default_rng(n.seed), (1, *filters, channels * multiplier), -128),
+        (batches, *output, channels * multiplier),
         3,
         n,
         padding=padding,
         stride_h=stride,
         stride_w=stride,
         dilation_h=dilation_h,
-        depth_multiplier=1,
+        depth_multiplier=multiplier,
         activation=activation,
     )
     return Example(data, [int8s(n.seed + 2, shape)])
@@ -174,8 +175,26 @@ def test_every_tile_is_exact(zero_point: int, core: str | None) -> None:
     assert_same(execute(graph, inputs), found)
 
 
+@pytest.mark.parametrize("core", [None, "rv32imc"])
+@pytest.mark.parametrize("zero_point", [-128, 5])
+def test_every_row_is_exact(zero_point: int, core: str | None) -> None:
+    data, inputs = every_tile(zero_point)
+    graph = simplify(parse(data, "rows", "rows"))
+    for operator in graph.operators:
+        weights_of = operator.inputs[1]
+        assert weights_of is not None
+        if graph.tensors[weights_of].shape[1:3] == (3, 3) and graph.tensors[operator.outputs[0]].elements > 8:
+            call = kind(operator.kind).calls(operator, graph.tensors, frozenset({"muldiv"}))[0]
+            assert call.kernel.function == "depthwise_conv_2d_s8_3x3"
+            assert dict(call.shape)["relu"] == (zero_point == -128)
+    case = Case(data, [inputs], features=frozenset({"muldiv"}))
+    ((found,),) = run_models([case]) if core is None else run_emulated([case], core)
+    assert_same(execute(graph, inputs), found)
+
+
 @st.composite
-def tiles(draw: st.DrawFn) -> Example:
+def tiles(draw: st.DrawFn, fours: bool) -> Example:
+    """`fours`: of four channels or a multiple, with a depth multiplier of 1."""
     filters = draw(st.sampled_from([(3, 3), (3, 3), (5, 1), (1, 4)]))
     padding = draw(st.sampled_from(["SAME", "VALID"]))
     dilation_h = draw(st.sampled_from([1, 1, 2]))
@@ -190,18 +209,26 @@ def tiles(draw: st.DrawFn) -> Example:
         draw(st.integers(1, 3)),
         padding,
         n,
-        4 * draw(st.integers(1, 5)),
+        4 * draw(st.integers(1, 5)) if fours else draw(st.integers(1, 9)),
         draw(st.sampled_from(ACTIVATIONS)),
         draw(st.integers(1, 2)),
         dilation_h,
+        1 if fours else draw(st.integers(1, 3)),
     )
 
 
 @pytest.mark.parametrize("core", [None, "cortex-m4"])
-@given(st.lists(tiles(), min_size=10, max_size=10, unique_by=lambda e: e.model))
+@given(st.lists(tiles(fours=True), min_size=10, max_size=10, unique_by=lambda e: e.model))
 @settings(deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_tiles_are_the_reference(core: str | None, drawn: list[Example]) -> None:
     assert_c_is_exact(drawn, frozenset({"dsp"}), core)
+
+
+@pytest.mark.parametrize("core", [None, "rv32imc"])
+@given(st.lists(tiles(fours=False), min_size=10, max_size=10, unique_by=lambda e: e.model))
+@settings(deadline=None, max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+def test_rows_are_the_reference(core: str | None, drawn: list[Example]) -> None:
+    assert_c_is_exact(drawn, frozenset({"muldiv"}), core)
 
 
 @needs_oracle

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import checks, conv_2d, weighted
+from shoal.operators import checks, conv_2d, nine_taps, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks, wrap
@@ -23,8 +23,8 @@ BLOCK = 4
 _LITERAL = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8")
 _SHARED = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False)
 
-#: what depthwise_conv_2d_s8_dsp_tile.h takes: pixels of a tile, taps of a filter of one row, right shift where scaled
-_PIXELS, _TAPS, _SHIFT = 3, range(3, 17), 11
+#: what depthwise_conv_2d_s8_dsp_tile.h takes: pixels of a tile, taps of a filter of one row
+_PIXELS, _TAPS = 3, range(3, 17)
 
 _DSP = frozenset({"dsp"})
 _NINE = "depthwise_conv_2d_s8_dsp_3x3"
@@ -106,7 +106,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     output_c = weights.shape[3]
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(-1, output_c).T)
     geometry = _geometry(window, source, weights, output)
-    found = [_portable(kernel, geometry, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
+    found = [_portable(kernel, geometry, source, output, sums, form, features) for kernel in (_LITERAL, _SHARED)]
     nine = weights.shape[1:3] == (3, 3) and window.depth_multiplier == 1 and output_c % 4 == 0
     if features >= _DSP and nine and not form.general:
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
@@ -114,6 +114,10 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         turned = _as_row(geometry)
         tiles = _tiles(turned, source, output, sums, form)
         found += [_banded(call, geometry, _PIXELS) if turned is geometry else call for call in tiles]
+    found += [
+        _banded(c, geometry, geometry["output_w"])
+        for c in nine_taps.calls(geometry, source, output, sums, form, features)
+    ]
     if geometry["input_c"] == 1:
         found += conv_2d.calls(*_as_convolution(operator, tensors), features)
     return sorted(found, key=lambda call: call.instructions)
@@ -240,24 +244,11 @@ class _Tile(NamedTuple):
 def _scaled_stream(sums: Sums, form: Requantization) -> Array | None:
     """The stream with one right shift for all channels, where their shifts and sums allow it and the output's zero
     point is -128. A channel that has one result whatever its sum takes it from the addend."""
-    shifts = form.shifts.astype(np.int64) + 1
-    up = _SHIFT - shifts
-    reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
-    fits = (up >= 1) & (up <= 7) & (reach < np.int64(1) << (30 - np.clip(up, 1, 7)))
-    first, last = (_result(ends, sums, form) for ends in (sums.low, sums.high))
-    if form.offset != 2 * -128 + 1 or not (fits | (first == last)).all():
+    known = nine_taps.one_shift(sums, form)
+    if known is None:
         return None
-    up = np.where(fits, up, 1)
-    addends = np.where(fits, (1 << (up - 1)) + (1 << (_SHIFT - 1)) - (128 << _SHIFT), first << _SHIFT)
-    return _stream(sums, 1 + up, [np.where(fits, sums.multipliers, 0), addends])
-
-
-def _result(value: Array, sums: Sums, form: Requantization) -> Array:
-    """fixed_point.h's requantize, saturated."""
-    halving = form.shifts.astype(np.int64)
-    high = (2 * value * sums.multipliers + (1 << 31)) >> 32
-    values: Array = np.clip((high + (form.offset << halving) + (value >> 63)) >> halving >> 1, -128, 127)
-    return values
+    up, multipliers, addends = known
+    return _stream(sums, up, [multipliers, addends])
 
 
 def _doubled_stream(sums: Sums, form: Requantization) -> Array:
@@ -320,11 +311,17 @@ def _dsp(
 
 
 def _portable(
-    kernel: Kernel, geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization
+    kernel: Kernel,
+    geometry: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+    features: frozenset[str],
 ) -> Call:
     """Four channels of one pixel: see depthwise_conv_2d_s8.h for the order of the constants.
 
-    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3; RV32IMC has no multiply and add in one."""
     groups = 1 if geometry["multiplier"] == 1 else geometry["input_c"]
     packed = blocks(sums.weights.astype(np.int8), groups, BLOCK)
     count, taps, lines = len(packed) // BLOCK, packed.shape[1], geometry["filter_h"]
@@ -337,6 +334,8 @@ def _portable(
         instructions = within * (count * (26 * taps + 29 * lines + 108) + 148)
         instructions += edge * (count * (21 * taps + 13 * lines + 220) + 148)
         code = 2400
+    if features >= nine_taps.NEEDS:
+        instructions = instructions * 10 // 7
     call = Call(
         kernel,
         inputs=(source.index,),
