@@ -1,11 +1,10 @@
 /* CONV_2D in int8 for cores with Arm's DSP extension, straight from the input: no scratch, no state, so that it serves
- * where RAM is short. Two pixels by four channels, 30 instructions for 32 products and about 9 for the rest of each
- * output.
+ * where RAM is short. Two pixels by four channels, 30 instructions for 32 products, 32 at borders and where the second
+ * pixel's distance is none of those below, and about 9 for the rest of each output.
  *
- * Weights have 16 bits so that neither they nor the inputs are unpacked. A word of inputs whose even bytes have their
- * top bit flipped is a pair of x1 * 256 + (x0 + 128); its even bytes, unsigned, are a pair of x0 + 128. Multiplied by
- * w1 and by w0 * 256 - w1 they sum to 256 * (x0 * w0 + x1 * w1) + 32768 * w0, of which the last is taken off in the
- * bias. The generator takes this kernel only where sums stay below 2^23.
+ * Two channels share a stream of halfwords a + 256 * b, a of the first channel and b of the second. Multiplied as they
+ * are they sum to A + 256 * B, and their low bytes, sign-extended, to A. The generator takes this kernel only where B
+ * stays below 2^23.
  *
  * A window is a list of segments of contiguous input bytes: filter rows, or taps where it leaves the image, which read
  * padding instead. The input's zero point is folded into the bias. */
@@ -15,6 +14,7 @@
 #include "dsp.h"
 #include "fixed_point.h"
 #include "kernel.h"
+#include "rows.h"
 
 enum {
     DIRECT_TAPS = 9, /* the most that a filter may have */
@@ -41,15 +41,16 @@ typedef struct {
     int32_t clamped;
 } conv_2d_s8_dsp_direct_shape;
 
-/* `weights`: [block][inputs / 4][w1 and w3, 256 * w0 - w1 and 256 * w2 - w3][channel][2]. `requantization`, 16 words
- * per block: four sums to start from, then for each channel the multiplier, what is added to the doubled sum's high
- * word, the right shift. `padding`: a filter row of the input's zero point. */
+/* `weights`: [block][inputs / 4][inputs 0 and 2, inputs 1 and 3][pair of channels][2] halfwords. `requantization`, 16
+ * words per block: where the sums A and A + 256 * B of both pairs start; then for each channel the multiplier, what is
+ * added to the doubled sum's high word, the right shift. `padding`: the input's zero point, for a filter row of both
+ * pixels. */
 typedef struct {
     uint32_t input;
     uint32_t output;
     int32_t low;
     int32_t high;
-    const int16_t *weights;
+    const int8_t *weights;
     const int32_t *requantization;
     const int8_t *padding;
 } conv_2d_s8_dsp_direct_args;
@@ -65,7 +66,7 @@ typedef struct {
 typedef struct {
     const conv_2d_s8_dsp_direct_segment *segments;
     const conv_2d_s8_dsp_direct_segment *segments_end;
-    const int16_t *weights;
+    const int8_t *weights;
     const int32_t *requantization;
     int8_t *first;
     int8_t *second;
@@ -76,36 +77,73 @@ typedef struct {
 
 /* clang-format off */
 
-/* A word of weights by the inputs of both pixels. */
-#define CONV_2D_S8_DSP_DIRECT_CHANNEL(a, b) \
-    "ldr    r12, [r1], #4\n"                \
-    "smlad  " a ", r2, r12, " a "\n"        \
-    "smlad  " b ", r3, r12, " b "\n"
+/* Two inputs of both pixels by a pair of channels; `weights` and its low bytes take turns in one register. */
+#define CONV_2D_S8_DSP_DIRECT_PAIR(weights, a0, b0, a1, b1) \
+    "smlad  " a1 ", r2, " weights ", " a1 "\n"              \
+    "smlad  " b1 ", r3, " weights ", " b1 "\n"              \
+    "sxtb16 " weights ", " weights "\n"                     \
+    "smlad  " a0 ", r2, " weights ", " a0 "\n"              \
+    "smlad  " b0 ", r3, " weights ", " b0 "\n"
 
-#define CONV_2D_S8_DSP_DIRECT_CHANNELS         \
-    CONV_2D_S8_DSP_DIRECT_CHANNEL("r4", "r8")  \
-    CONV_2D_S8_DSP_DIRECT_CHANNEL("r5", "r9")  \
-    CONV_2D_S8_DSP_DIRECT_CHANNEL("r6", "r10") \
-    CONV_2D_S8_DSP_DIRECT_CHANNEL("r7", "r11")
+/* Two inputs by four channels. */
+#define CONV_2D_S8_DSP_DIRECT_NEAR_PAIRS                            \
+    "ldrd   r12, lr, [r1], #8\n"                                    \
+    CONV_2D_S8_DSP_DIRECT_PAIR("r12", "r4", "r8", "r5", "r9")       \
+    CONV_2D_S8_DSP_DIRECT_PAIR("lr", "r6", "r10", "r7", "r11")
 
-/* As fixed_point.h's requantize, both pixels at once. */
-#define CONV_2D_S8_DSP_DIRECT_RESCALE(a, b) \
-    "ldmia  r0!, {r1-r3}\n"                 \
-    "asr    " a ", " a ", #7\n"             \
-    "asr    " b ", " b ", #7\n"             \
-    "add    r12, r2, " a ", asr #31\n"      \
-    "add    lr, r2, " b ", asr #31\n"       \
-    "smmlar " a ", " a ", r1, r12\n"        \
-    "smmlar " b ", " b ", r1, lr\n"         \
-    "asr    " a ", " a ", r3\n"             \
-    "asr    " b ", " b ", r3\n"             \
-    "ssat   " a ", #8, " a "\n"             \
+/* Four inputs, the second pixel's `distance` bytes after the first one's. */
+#define CONV_2D_S8_DSP_DIRECT_NEAR(distance)  \
+    "ldr    r2, [r0]\n"                       \
+    "ldr    r3, [r0, #" #distance "]\n"       \
+    "sxtb16 r2, r2\n"                         \
+    "sxtb16 r3, r3\n"                         \
+    CONV_2D_S8_DSP_DIRECT_NEAR_PAIRS          \
+    "ldr    r3, [r0, #" #distance "]\n"       \
+    "ldr    r2, [r0], #4\n"                   \
+    "sxtb16 r3, r3, ror #8\n"                 \
+    "sxtb16 r2, r2, ror #8\n"                 \
+    CONV_2D_S8_DSP_DIRECT_NEAR_PAIRS
+
+#define CONV_2D_S8_DSP_DIRECT_FAR_PAIRS                             \
+    "ldr    r12, [r1], #4\n"                                        \
+    CONV_2D_S8_DSP_DIRECT_PAIR("r12", "r4", "r8", "r5", "r9")       \
+    "ldr    r12, [r1], #4\n"                                        \
+    CONV_2D_S8_DSP_DIRECT_PAIR("r12", "r6", "r10", "r7", "r11")
+
+/* Four inputs, the second pixel's wherever lr points. */
+#define CONV_2D_S8_DSP_DIRECT_FAR       \
+    "ldr    r2, [r0]\n"                 \
+    "ldr    r3, [lr]\n"                 \
+    "sxtb16 r2, r2\n"                   \
+    "sxtb16 r3, r3\n"                   \
+    CONV_2D_S8_DSP_DIRECT_FAR_PAIRS     \
+    "ldr    r2, [r0], #4\n"             \
+    "ldr    r3, [lr], #4\n"             \
+    "sxtb16 r2, r2, ror #8\n"           \
+    "sxtb16 r3, r3, ror #8\n"           \
+    CONV_2D_S8_DSP_DIRECT_FAR_PAIRS
+
+/* As fixed_point.h's requantize, both pixels at once; `twice` makes twice the sum. */
+#define CONV_2D_S8_DSP_DIRECT_RESCALE(a, b, twice) \
+    "ldmia  r0!, {r1-r3}\n"                        \
+    twice(a)                                       \
+    twice(b)                                       \
+    "add    r12, r2, " a ", asr #31\n"             \
+    "add    lr, r2, " b ", asr #31\n"              \
+    "smmlar " a ", " a ", r1, r12\n"               \
+    "smmlar " b ", " b ", r1, lr\n"                \
+    "asr    " a ", " a ", r3\n"                    \
+    "asr    " b ", " b ", r3\n"                    \
+    "ssat   " a ", #8, " a "\n"                    \
     "ssat   " b ", #8, " b "\n"
 
-/* Registers: r0 and lr the inputs of the two pixels, r1 weights, r4 to r7 the sums of the first pixel, r8 to r11 of the
+#define CONV_2D_S8_DSP_DIRECT_OF_A(sum) "lsl " sum ", " sum ", #1\n"
+#define CONV_2D_S8_DSP_DIRECT_OF_B(sum) "asr " sum ", " sum ", #7\n"
+
+/* Registers: r0 the inputs of the first pixel, r1 weights, r4 to r7 the sums of the first pixel, r8 to r11 of the
  * second. On the stack: 0 segment's end, 4 next segment, 8 the tile, 12 weights, 16 requantization, 20 and 24 outputs.
- * The compiler spills where it has fourteen values to hold. Every segment is a multiple of 4 * `words` bytes. */
-#define CONV_2D_S8_DSP_DIRECT_RUN(name, words)                                                                         \
+ * The compiler spills where it has fourteen values to hold. Every segment is a multiple of `quads` times `quad`. */
+#define CONV_2D_S8_DSP_DIRECT_RUN(name, quads, quad)                                                                   \
     __attribute__((naked, noipa, unused)) static void name(const conv_2d_s8_dsp_direct_tile *tile                      \
                                                            __attribute__((unused))) {                                  \
         __asm__ volatile(                                                                                              \
@@ -130,15 +168,8 @@ typedef struct {
             "ldmia  r3!, {r0, r2, lr}\n"                                                                               \
             "strd   r2, r3, [sp]\n"                                                                                    \
             "3:\n"                                                                                                     \
-            ".rept " #words "\n"                                                                                       \
-            "ldr    r2, [r0], #4\n"                                                                                    \
-            "ldr    r3, [lr], #4\n"                                                                                    \
-            "eor    r2, r2, #0x00800080\n"                                                                             \
-            "eor    r3, r3, #0x00800080\n"                                                                             \
-            CONV_2D_S8_DSP_DIRECT_CHANNELS                                                                             \
-            "uxtb16 r2, r2\n"                                                                                          \
-            "uxtb16 r3, r3\n"                                                                                          \
-            CONV_2D_S8_DSP_DIRECT_CHANNELS                                                                             \
+            ".rept " #quads "\n"                                                                                       \
+            quad                                                                                                       \
             ".endr\n"                                                                                                  \
             "ldr    r2, [sp]\n"                                                                                        \
             "cmp    r0, r2\n"                                                                                          \
@@ -149,51 +180,82 @@ typedef struct {
             "bne    2b\n"                                                                                              \
             "str    r1, [sp, #12]\n"                                                                                   \
             "ldr    r0, [sp, #16]\n"                                                                                   \
-            CONV_2D_S8_DSP_DIRECT_RESCALE("r4", "r8")                                                                  \
-            CONV_2D_S8_DSP_DIRECT_RESCALE("r5", "r9")                                                                  \
-            CONV_2D_S8_DSP_DIRECT_RESCALE("r6", "r10")                                                                 \
-            CONV_2D_S8_DSP_DIRECT_RESCALE("r7", "r11")                                                                 \
+            "sub    r5, r5, r4\n"                                                                                      \
+            "sub    r9, r9, r8\n"                                                                                      \
+            "sub    r7, r7, r6\n"                                                                                      \
+            "sub    r11, r11, r10\n"                                                                                   \
+            CONV_2D_S8_DSP_DIRECT_RESCALE("r4", "r8", CONV_2D_S8_DSP_DIRECT_OF_A)                                      \
+            CONV_2D_S8_DSP_DIRECT_RESCALE("r5", "r9", CONV_2D_S8_DSP_DIRECT_OF_B)                                      \
+            CONV_2D_S8_DSP_DIRECT_RESCALE("r6", "r10", CONV_2D_S8_DSP_DIRECT_OF_A)                                     \
+            CONV_2D_S8_DSP_DIRECT_RESCALE("r7", "r11", CONV_2D_S8_DSP_DIRECT_OF_B)                                     \
             "str    r0, [sp, #16]\n"                                                                                   \
             "ldrd   r0, r1, [sp, #20]\n"                                                                               \
-            "strb   r8, [r1]\n"                                                                                        \
+            "ldr    r2, [sp, #8]\n"                                                                                    \
+            "ldr    r2, [r2, #24]\n"                                                                                   \
             "strb   r9, [r1, #1]\n"                                                                                    \
             "strb   r10, [r1, #2]\n"                                                                                   \
             "strb   r11, [r1, #3]\n"                                                                                   \
-            "strb   r4, [r0]\n"                                                                                        \
+            "strb   r8, [r1], #4\n"                                                                                    \
             "strb   r5, [r0, #1]\n"                                                                                    \
             "strb   r6, [r0, #2]\n"                                                                                    \
             "strb   r7, [r0, #3]\n"                                                                                    \
-            "add    r0, r0, #4\n"                                                                                      \
-            "add    r1, r1, #4\n"                                                                                      \
+            "strb   r4, [r0], #4\n"                                                                                    \
             "strd   r0, r1, [sp, #20]\n"                                                                               \
-            "ldr    r2, [sp, #8]\n"                                                                                    \
-            "ldr    r2, [r2, #24]\n"                                                                                   \
             "cmp    r0, r2\n"                                                                                          \
             "bne    1b\n"                                                                                              \
             "add    sp, sp, #28\n"                                                                                     \
             "pop    {r4-r11, pc}\n");                                                                                  \
     }
 
-CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_run_4, 1)
-CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_run_16, 4)
+CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_far_4, 1, CONV_2D_S8_DSP_DIRECT_FAR)
+CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_far_16, 4, CONV_2D_S8_DSP_DIRECT_FAR)
+CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_near_16, 4, CONV_2D_S8_DSP_DIRECT_NEAR(16))
+CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_near_32, 4, CONV_2D_S8_DSP_DIRECT_NEAR(32))
+CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_near_64, 4, CONV_2D_S8_DSP_DIRECT_NEAR(64))
+CONV_2D_S8_DSP_DIRECT_RUN(conv_2d_s8_dsp_direct_near_128, 4, CONV_2D_S8_DSP_DIRECT_NEAR(128))
 /* clang-format on */
+
+/* Segments are multiples of 16 where `whole`; the second pixel's inputs lie `distance` bytes after the first one's, or
+ * anywhere where that is zero. */
+SHOAL_INLINE void conv_2d_s8_dsp_direct_run(const conv_2d_s8_dsp_direct_tile *tile, int32_t whole, int32_t distance) {
+    if (!whole) {
+        conv_2d_s8_dsp_direct_far_4(tile);
+    } else if (distance == 16) {
+        conv_2d_s8_dsp_direct_near_16(tile);
+    } else if (distance == 32) {
+        conv_2d_s8_dsp_direct_near_32(tile);
+    } else if (distance == 64) {
+        conv_2d_s8_dsp_direct_near_64(tile);
+    } else if (distance == 128) {
+        conv_2d_s8_dsp_direct_near_128(tile);
+    } else {
+        conv_2d_s8_dsp_direct_far_16(tile);
+    }
+}
 
 #else
 
-SHOAL_INLINE int8_t conv_2d_s8_dsp_direct_rescale(uint32_t sum, const int32_t *r) {
-    const int32_t doubled = (int32_t)sum >> 7;
-    return saturate_s8(high_mul_add(doubled, r[0], r[1] + (doubled >> 31)) >> r[2]);
+/* Adds four inputs to a pair of sums; their halfwords begin at `weights`. */
+SHOAL_INLINE void conv_2d_s8_dsp_direct_add(uint32_t *sums, const int8_t *input, const int8_t *weights) {
+    for (int32_t i = 0; i < 4; ++i) {
+        const int8_t *halfword = weights + i % 2 * 8 + i / 2 * 2;
+        sums[0] += (uint32_t)(input[i] * halfword[0]);
+        sums[1] += (uint32_t)(input[i] * (halfword[1] * 256 + (uint8_t)halfword[0]));
+    }
 }
 
-SHOAL_INLINE uint32_t conv_2d_s8_dsp_direct_product(const int8_t *input, const int16_t *weights) {
-    const uint32_t word = load_word(input) ^ UINT32_C(0x00800080);
-    const uint32_t even = even_unsigned(word);
-    return (uint32_t)((int16_t)word * weights[0]) + (uint32_t)((int16_t)(word >> 16) * weights[1]) +
-           (uint32_t)((int16_t)even * weights[8]) + (uint32_t)((int16_t)(even >> 16) * weights[9]);
+SHOAL_INLINE void conv_2d_s8_dsp_direct_store(int8_t *output, uint32_t *sums, const int32_t *r) {
+    for (int32_t c = 0; c < DIRECT_BLOCK; ++c) {
+        const uint32_t b = sums[c] - sums[c & 2];
+        const int32_t doubled = c % 2 == 0 ? (int32_t)(sums[c] << 1) : (int32_t)b >> 7;
+        output[c] = saturate_s8(high_mul_add(doubled, r[0], r[1] + (doubled >> 31)) >> r[2]);
+        r += 3;
+    }
 }
 
-SHOAL_INLINE void conv_2d_s8_dsp_direct_run_4(const conv_2d_s8_dsp_direct_tile *tile) {
-    const int16_t *weights = tile->weights;
+SHOAL_INLINE void conv_2d_s8_dsp_direct_run(const conv_2d_s8_dsp_direct_tile *tile, int32_t whole, int32_t distance) {
+    (void)whole;
+    const int8_t *weights = tile->weights;
     const int32_t *r = tile->requantization;
     int8_t *second = tile->second;
     for (int8_t *first = tile->first; first != tile->first_end; first += DIRECT_BLOCK) {
@@ -201,40 +263,36 @@ SHOAL_INLINE void conv_2d_s8_dsp_direct_run_4(const conv_2d_s8_dsp_direct_tile *
         memcpy(sums[0], r, sizeof sums[0]);
         memcpy(sums[1], r, sizeof sums[1]);
         for (const conv_2d_s8_dsp_direct_segment *s = tile->segments; s != tile->segments_end; ++s) {
+            const int8_t *other = distance != 0 ? s->first + distance : s->second;
             for (int32_t i = 0; i < s->end - s->first; i += 4) {
-                for (int32_t c = 0; c < DIRECT_BLOCK; ++c) {
-                    sums[0][c] += conv_2d_s8_dsp_direct_product(s->first + i, weights + 2 * c);
-                    sums[1][c] += conv_2d_s8_dsp_direct_product(s->second + i, weights + 2 * c);
+                for (int32_t c = 0; c < DIRECT_BLOCK; c += 2) {
+                    conv_2d_s8_dsp_direct_add(sums[0] + c, s->first + i, weights + 2 * c);
+                    conv_2d_s8_dsp_direct_add(sums[1] + c, other + i, weights + 2 * c);
                 }
                 weights += 4 * DIRECT_BLOCK;
             }
         }
-        for (int32_t c = 0; c < DIRECT_BLOCK; ++c) {
-            second[c] = conv_2d_s8_dsp_direct_rescale(sums[1][c], r + 4 + 3 * c);
-            first[c] = conv_2d_s8_dsp_direct_rescale(sums[0][c], r + 4 + 3 * c);
-        }
-        r += 16;
+        conv_2d_s8_dsp_direct_store(second, sums[1], r + DIRECT_BLOCK);
+        conv_2d_s8_dsp_direct_store(first, sums[0], r + DIRECT_BLOCK);
+        r += 4 * DIRECT_BLOCK;
         second += DIRECT_BLOCK;
     }
 }
 
-SHOAL_INLINE void conv_2d_s8_dsp_direct_run_16(const conv_2d_s8_dsp_direct_tile *tile) {
-    conv_2d_s8_dsp_direct_run_4(tile);
-}
-
 #endif
 
-/* Lists the segments of the windows of two pixels that begin at `column` and `next`; returns the list's end. */
-SHOAL_INLINE conv_2d_s8_dsp_direct_segment *
-conv_2d_s8_dsp_direct_window(conv_2d_s8_dsp_direct_segment *list, const int8_t *image, int32_t top, int32_t column,
-                             int32_t next, const int8_t *padding, const conv_2d_s8_dsp_direct_shape *shape) {
+/* Lists the segments of the windows of two pixels that begin at `column` and `next`; returns the list's end. A line is
+ * NULL where the row lies outside of the image. */
+SHOAL_INLINE conv_2d_s8_dsp_direct_segment *conv_2d_s8_dsp_direct_window(conv_2d_s8_dsp_direct_segment *list,
+                                                                         const int8_t *const *lines, int32_t column,
+                                                                         int32_t next, const int8_t *padding,
+                                                                         const conv_2d_s8_dsp_direct_shape *shape) {
     const int32_t reach = (shape->filter_w - 1) * shape->dilation_w;
     const int32_t inside = column >= 0 && next + reach < shape->input_w;
     SHOAL_UNROLL(1)
     for (int32_t y = 0; y < shape->filter_h; ++y) {
-        const int32_t row = top + y * shape->dilation_h;
-        const int8_t *line = image + row * shape->input_w * shape->input_c;
-        if (row < 0 || row >= shape->input_h) {
+        const int8_t *line = lines[y];
+        if (line == NULL) {
             list->first = list->second = padding;
             list->end = padding + shape->filter_w * shape->input_c;
             ++list;
@@ -257,30 +315,34 @@ conv_2d_s8_dsp_direct_window(conv_2d_s8_dsp_direct_segment *list, const int8_t *
     return list;
 }
 
-/* One output row of one image; `top` is the image's row under the first row of the filter. */
-SHOAL_INLINE void conv_2d_s8_dsp_direct_row(const int8_t *image, int32_t top, int8_t *output,
-                                            const conv_2d_s8_dsp_direct_args *args,
-                                            const conv_2d_s8_dsp_direct_shape *shape) {
+/* One band, see rows.h. */
+SHOAL_INLINE void conv_2d_s8_dsp_direct_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                             const conv_2d_s8_dsp_direct_args *args,
+                                             const conv_2d_s8_dsp_direct_shape *shape) {
+    const int32_t reach = (shape->filter_w - 1) * shape->dilation_w + shape->stride_w;
+    const int8_t *lines[DIRECT_TAPS];
     SHOAL_UNROLL(1)
-    for (int32_t x = 0; x < shape->output_w; x += 2) {
+    for (int32_t k = 0; k < shape->filter_h; ++k) {
+        const int32_t row = y * shape->stride_h - shape->pad_top + k * shape->dilation_h;
+        lines[k] = row < 0 || row >= shape->input_h ? NULL : input_row(rows, row);
+    }
+    SHOAL_UNROLL(1)
+    for (int32_t x = pixels.first; x < pixels.last; x += 2) {
         conv_2d_s8_dsp_direct_segment list[DIRECT_TAPS];
         const int32_t column = x * shape->stride_w - shape->pad_left;
         /* an odd last pixel stands for both */
-        const int32_t paired = x + 1 < shape->output_w;
+        const int32_t paired = x + 1 < pixels.last;
+        const int32_t near = paired && shape->dilation_w == 1 && column >= 0 && column + reach < shape->input_w;
+        int8_t *values = output + (x - pixels.first) * shape->output_c;
         conv_2d_s8_dsp_direct_tile tile = {.segments = list, .weights = args->weights};
         tile.segments_end = conv_2d_s8_dsp_direct_window(
-            list, image, top, column, paired ? column + shape->stride_w : column, args->padding, shape);
+            list, lines, column, paired ? column + shape->stride_w : column, args->padding, shape);
         tile.requantization = args->requantization;
-        tile.first = output + x * shape->output_c;
-        tile.second = tile.first + (paired ? shape->output_c : 0);
-        tile.first_end = tile.first + shape->output_c;
-        if (shape->input_c % 16 == 0) {
-            conv_2d_s8_dsp_direct_run_16(&tile);
-        } else {
-            conv_2d_s8_dsp_direct_run_4(&tile);
-        }
+        tile.first = values;
+        tile.second = values + (paired ? shape->output_c : 0);
+        tile.first_end = values + shape->output_c;
+        conv_2d_s8_dsp_direct_run(&tile, shape->input_c % 16 == 0, near ? shape->stride_w * shape->input_c : 0);
         if (shape->clamped) {
-            int8_t *values = output + x * shape->output_c;
             for (int32_t i = 0; i < (paired ? 2 : 1) * shape->output_c; ++i) {
                 values[i] = (int8_t)clamp(values[i], args->low, args->high);
             }
@@ -294,9 +356,10 @@ SHOAL_INLINE void conv_2d_s8_dsp_direct(uint8_t *arena, const conv_2d_s8_dsp_dir
     int8_t *output = (int8_t *)(arena + args->output);
     SHOAL_UNROLL(1)
     for (int32_t n = 0; n < shape->batches; ++n) {
+        const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
         SHOAL_UNROLL(1)
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            conv_2d_s8_dsp_direct_row(input, y * shape->stride_h - shape->pad_top, output, args, shape);
+            conv_2d_s8_dsp_direct_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
             output += shape->output_w * shape->output_c;
         }
         input += shape->input_h * shape->input_w * shape->input_c;

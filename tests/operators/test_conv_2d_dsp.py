@@ -118,6 +118,7 @@ def test_emulated(alone: str) -> None:
     if alone == DIRECT:
         drawn += [convolution((1, 7, 9, 16), 8, NUMBERS, stride=(2, 2))]
         drawn += [convolution((1, 6, 7, 8), 4, NUMBERS, window=(1, 2), dilation=(1, 3))]
+        drawn += [convolution((1, 2, 5, depth), 4, NUMBERS, window=(1, 2)) for depth in (48, 64, 128)]
     assert_c_is_exact(drawn, core="cortex-m4")
 
 
@@ -168,8 +169,8 @@ def test_what_winograd_takes(geometry: dict[str, int], changes: dict[str, object
         ({}, {}, True, False),
         ({}, {"high": np.full(4, 1 << 23)}, False, False),
         ({}, {"low": np.full(4, -(1 << 23) + 1)}, False, True),
-        ({}, {"weights": np.tile(np.array([-128, 1], np.int8), (4, 18))}, False, False),
-        ({}, {"weights": np.tile(np.array([-128, -1], np.int8), (4, 18))}, False, True),
+        ({}, {"weights": np.tile(np.array([[1], [-128]], np.int8), (2, 36))}, False, False),
+        ({}, {"weights": np.tile(np.array([[-128], [1]], np.int8), (2, 36))}, False, True),
         ({"filter_h": 4}, {}, False, False),
         ({"groups": 2}, {}, False, False),
         ({"input_c": 6}, {}, False, False),

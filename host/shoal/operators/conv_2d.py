@@ -115,7 +115,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
         found += [_dsp(kernel, geometry, image, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
     if features >= _DSP and direct.fits(geometry, sums, form):
-        found.append(_direct(geometry, source, output, sums, form))
+        found.append(_direct(geometry, image, source, output, sums, form))
     if features >= _DSP:
         found += [
             _winograd(transform, kernel, code, geometry, source, output, sums, form)
@@ -129,10 +129,17 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     return sorted(found, key=lambda call: call.instructions)
 
 
-def _direct(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
+def _direct(
+    geometry: dict[str, int],
+    image: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+) -> Call:
     """Two pixels by four channels, without scratch: see conv_2d_s8_dsp_direct.h."""
-    padding = np.full(geometry["filter_w"] * geometry["input_c"], source.zero_point, np.int8)
-    return Call(
+    padding = np.full(direct.padding_bytes(geometry), source.zero_point, np.int8)
+    call = Call(
         _DIRECT,
         inputs=(source.index,),
         outputs=(output.index,),
@@ -147,6 +154,7 @@ def _direct(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums
         instructions=direct.instructions(geometry),
         code_bytes=600,
     )
+    return _banded(call, image, row_overlap(image, 2, False), direct.instructions(image))
 
 
 def _winograd(
