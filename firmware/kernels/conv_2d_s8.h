@@ -13,7 +13,8 @@ enum {
     CONV_2D_S8_BLOCK = 4 /* output channels */
 };
 
-/* `general`: requantization constants need the general form; `clamped`: the activation keeps less than int8. */
+/* `output_pitch`: from a pixel of the output to the next, more than output_c where other calls compute the other
+ * channels; `general`: requantization constants need the general form; `clamped`: the activation keeps less than int8. */
 typedef struct {
     int32_t batches;
     int32_t input_h;
@@ -31,6 +32,7 @@ typedef struct {
     int32_t dilation_w;
     int32_t pad_top;
     int32_t pad_left;
+    int32_t output_pitch;
     int32_t general;
     int32_t clamped;
 } conv_2d_s8_shape;
@@ -133,7 +135,7 @@ SHOAL_INLINE void conv_2d_s8_band(const input_rows *rows, int32_t y, span pixels
         int32_t packed = 0; /* channels of the blocks so far, missing ones included */
         width = paired ? 2 : 1;
         for (int32_t g = 0; g < shape->groups; ++g) {
-            int8_t *target = output + (x - pixels.first) * shape->output_c + g * group_c;
+            int8_t *target = output + (x - pixels.first) * shape->output_pitch + g * group_c;
             for (int32_t left = group_c; left > 0; left -= CONV_2D_S8_BLOCK, packed += CONV_2D_S8_BLOCK) {
                 const int32_t count = whole || left > CONV_2D_S8_BLOCK ? CONV_2D_S8_BLOCK : left;
                 conv_2d_s8_sums sums;
@@ -164,7 +166,8 @@ SHOAL_INLINE void conv_2d_s8_band(const input_rows *rows, int32_t y, span pixels
                     const int32_t shift = args->shifts[packed + c];
                     target[c] = conv_2d_s8_result(sums.first[c], multiplier, shift, args, shape);
                     if (paired) {
-                        target[shape->output_c + c] = conv_2d_s8_result(sums.second[c], multiplier, shift, args, shape);
+                        target[shape->output_pitch + c] =
+                            conv_2d_s8_result(sums.second[c], multiplier, shift, args, shape);
                     }
                 }
                 target += CONV_2D_S8_BLOCK;
@@ -180,7 +183,7 @@ SHOAL_INLINE void conv_2d_s8(uint8_t *arena, const conv_2d_s8_args *args, const 
         const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
         for (int32_t y = 0; y < shape->output_h; ++y) {
             conv_2d_s8_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
-            output += shape->output_w * shape->output_c;
+            output += shape->output_w * shape->output_pitch;
         }
         input += shape->input_h * shape->input_w * shape->input_c;
     }

@@ -91,6 +91,8 @@ class Spatial:
             members |= {"dilation_h": self.dilation, "dilation_w": self.dilation}
         if self.kernel.startswith("conv"):
             members["output_c"] = self.output_c
+        if self.kernel == "conv_2d_s8":
+            members["output_pitch"] = self.output_c
         return members
 
     def functions(self) -> str:

@@ -308,7 +308,12 @@ def _portable(
         kernel,
         inputs=(source.index,),
         outputs=(output.index,),
-        shape=(*geometry.items(), ("general", int(form.general)), ("clamped", int(form.clamped))),
+        shape=(
+            *geometry.items(),
+            ("output_pitch", geometry["output_c"]),
+            ("general", int(form.general)),
+            ("clamped", int(form.clamped)),
+        ),
         parameters=_parameters(source, form),
         constants=(
             Constant("weights", packed.reshape(-1, BLOCK, products).transpose(0, 2, 1).reshape(-1), 1),
