@@ -1,7 +1,7 @@
-/* FULLY_CONNECTED in int8, pure C: four outputs at a time over one row of inputs.
+/* FULLY_CONNECTED in int8, pure C: four or eight outputs at a time over one row of inputs.
  *
- * Weights lie in blocks of four outputs, [block][inputs][4], missing outputs zero; zero points are folded into the
- * bias, all but the weights' own where there is one, which takes the sum of the inputs. */
+ * Weights lie in blocks of so many outputs, [block][inputs][4 or 8], missing outputs zero; zero points are folded into
+ * the bias, all but the weights' own where there is one, which takes the sum of the inputs. */
 #ifndef SHOAL_FULLY_CONNECTED_S8_H
 #define SHOAL_FULLY_CONNECTED_S8_H
 
@@ -9,7 +9,8 @@
 #include "kernel.h"
 
 enum {
-    FULLY_CONNECTED_S8_BLOCK = 4 /* outputs */
+    FULLY_CONNECTED_S8_BLOCK = 4, /* outputs */
+    FULLY_CONNECTED_S8_EIGHT = 8  /* outputs, where flash allows for more code */
 };
 
 /* `asymmetric`: the weights have a zero point; `general`: requantization constants need the general form; `clamped`:
@@ -38,8 +39,57 @@ typedef struct {
     const int8_t *shifts;
 } fully_connected_s8_args;
 
-SHOAL_INLINE void fully_connected_s8(uint8_t *arena, const fully_connected_s8_args *args,
-                                     const fully_connected_s8_shape *shape) {
+typedef fully_connected_s8_shape fully_connected_s8_eight_shape;
+typedef fully_connected_s8_args fully_connected_s8_eight_args;
+
+/* The sums of products of a block of eight, four inputs in a turn. */
+SHOAL_INNER_LOOP void fully_connected_s8_sums_of_eight(uint32_t *sums, const int8_t *input, const int8_t *weights,
+                                                       int32_t count) {
+    uint32_t own[FULLY_CONNECTED_S8_EIGHT] = {0};
+    const int8_t *whole = input + count / 4 * 4;
+    while (input != whole) {
+        SHOAL_UNROLL(4)
+        for (int32_t i = 0; i < 4; ++i) {
+            const int32_t value = input[i];
+            SHOAL_UNROLL(8)
+            for (int32_t c = 0; c < FULLY_CONNECTED_S8_EIGHT; ++c) {
+                own[c] += (uint32_t)(value * weights[i * FULLY_CONNECTED_S8_EIGHT + c]);
+            }
+        }
+        input += 4;
+        weights += 4 * FULLY_CONNECTED_S8_EIGHT;
+    }
+    for (int32_t i = 0; i < count % 4; ++i) {
+        const int32_t value = input[i];
+        SHOAL_UNROLL(8)
+        for (int32_t c = 0; c < FULLY_CONNECTED_S8_EIGHT; ++c) {
+            own[c] += (uint32_t)(value * *weights++);
+        }
+    }
+    SHOAL_UNROLL(8)
+    for (int32_t c = 0; c < FULLY_CONNECTED_S8_EIGHT; ++c) {
+        sums[c] = own[c];
+    }
+}
+
+/* The same of a block of four. */
+SHOAL_INLINE void fully_connected_s8_sums(uint32_t *sums, const int8_t *input, const int8_t *weights, int32_t count) {
+    SHOAL_UNROLL(4)
+    for (int32_t c = 0; c < FULLY_CONNECTED_S8_BLOCK; ++c) {
+        sums[c] = 0;
+    }
+    for (int32_t i = 0; i < count; ++i) {
+        const int32_t value = input[i];
+        SHOAL_UNROLL(4)
+        for (int32_t c = 0; c < FULLY_CONNECTED_S8_BLOCK; ++c) {
+            sums[c] += (uint32_t)(value * *weights++);
+        }
+    }
+}
+
+/* `block` outputs at a time, which is a literal where this is instantiated. */
+SHOAL_INLINE void fully_connected_s8_blocks(uint8_t *arena, const fully_connected_s8_args *args,
+                                            const fully_connected_s8_shape *shape, int32_t block) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
@@ -50,31 +100,36 @@ SHOAL_INLINE void fully_connected_s8(uint8_t *arena, const fully_connected_s8_ar
                 correction -= (uint32_t)(input[i] * args->weights_zero_point);
             }
         }
-        for (int32_t block = 0; block < shape->output_c; block += FULLY_CONNECTED_S8_BLOCK) {
-            uint32_t sums[FULLY_CONNECTED_S8_BLOCK];
-            SHOAL_UNROLL(4)
-            for (int32_t c = 0; c < FULLY_CONNECTED_S8_BLOCK; ++c) {
-                sums[c] = (uint32_t)args->bias[block + c] + correction;
+        for (int32_t first = 0; first < shape->output_c; first += block) {
+            uint32_t sums[FULLY_CONNECTED_S8_EIGHT];
+            if (block == FULLY_CONNECTED_S8_EIGHT) {
+                fully_connected_s8_sums_of_eight(sums, input, weights, shape->input_c);
+            } else {
+                fully_connected_s8_sums(sums, input, weights, shape->input_c);
             }
-            for (int32_t i = 0; i < shape->input_c; ++i) {
-                const int32_t value = input[i];
-                SHOAL_UNROLL(4)
-                for (int32_t c = 0; c < FULLY_CONNECTED_S8_BLOCK; ++c) {
-                    sums[c] += (uint32_t)(value * weights[c]);
-                }
-                weights += FULLY_CONNECTED_S8_BLOCK;
-            }
-            const int32_t left = shape->output_c - block;
+            weights += block * shape->input_c;
+            const int32_t left = shape->output_c - first;
             SHOAL_UNROLL(4)
-            for (int32_t c = 0; c < (left < FULLY_CONNECTED_S8_BLOCK ? left : FULLY_CONNECTED_S8_BLOCK); ++c) {
-                const int32_t value = requantize_sum(sums[c], args->multipliers[block + c], args->shifts[block + c],
+            for (int32_t c = 0; c < (left < block ? left : block); ++c) {
+                const uint32_t sum = sums[c] + (uint32_t)args->bias[first + c] + correction;
+                const int32_t value = requantize_sum(sum, args->multipliers[first + c], args->shifts[first + c],
                                                      args->offset, shape->general);
-                output[block + c] = shape->clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
+                output[first + c] = shape->clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
             }
         }
         input += shape->input_c;
         output += shape->output_c;
     }
+}
+
+SHOAL_INLINE void fully_connected_s8(uint8_t *arena, const fully_connected_s8_args *args,
+                                     const fully_connected_s8_shape *shape) {
+    fully_connected_s8_blocks(arena, args, shape, FULLY_CONNECTED_S8_BLOCK);
+}
+
+SHOAL_INLINE void fully_connected_s8_eight(uint8_t *arena, const fully_connected_s8_eight_args *args,
+                                           const fully_connected_s8_eight_shape *shape) {
+    fully_connected_s8_blocks(arena, args, shape, FULLY_CONNECTED_S8_EIGHT);
 }
 
 #endif

@@ -21,6 +21,16 @@
 #define SHOAL_UNROLL(n)
 #endif
 
+/* A loop that needs all registers: a function of its own, in the order in which it is written. Reordered, its values
+ * outnumber the registers and are spilled. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SHOAL_INNER_LOOP static __attribute__((noinline, unused, optimize("no-schedule-insns", "no-tree-reassoc")))
+#elif defined(__GNUC__)
+#define SHOAL_INNER_LOOP static __attribute__((noinline, unused))
+#else
+#define SHOAL_INNER_LOOP static
+#endif
+
 /* A word from any address: one load on cores that allow it, bytes elsewhere. */
 SHOAL_INLINE uint32_t load_word(const void *address) {
     uint32_t word;

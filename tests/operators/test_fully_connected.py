@@ -65,7 +65,7 @@ def test_generated_c_is_the_reference(features: frozenset[str], drawn: list[Exam
     assert_c_is_exact(drawn, features)
 
 
-@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4"])
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4", "rv32imc"])
 @given(several)
 @settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_emulated_c_is_the_reference(core: str, drawn: list[Example]) -> None:

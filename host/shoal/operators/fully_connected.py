@@ -21,7 +21,8 @@ BLOCK = 4
 
 _LITERAL = Kernel("fully_connected_s8", "fully_connected_s8")
 _SHARED = Kernel("fully_connected_s8", "fully_connected_s8", literal=False)
-_DSP = frozenset({"dsp"})
+_EIGHT = Kernel("fully_connected_s8", "fully_connected_s8_eight", common_bytes=450)
+_DSP, _MULDIV = frozenset({"dsp"}), frozenset({"muldiv"})
 _DSP_LITERAL = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, common_bytes=338)
 _DSP_SHARED = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False, common_bytes=338)
 
@@ -100,7 +101,9 @@ def row_calls(
     source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int, features: frozenset[str]
 ) -> list[Call]:
     """The kernels that multiply rows of inputs by a matrix, whatever operator asks for it."""
-    found = [_portable(k, source, output, sums, form, weights_zero_point) for k in (_LITERAL, _SHARED)]
+    found = [
+        _portable(k, source, output, sums, form, weights_zero_point, features) for k in (_EIGHT, _LITERAL, _SHARED)
+    ]
     if features >= _DSP and channel_pairs.fit(sums, form, 1):
         if np.abs(sums.bias.astype(np.int64)).max() < 1 << 23:
             found += [_dsp(k, source, output, sums, form) for k in (_DSP_LITERAL, _DSP_SHARED)]
@@ -191,14 +194,27 @@ def _pairs(sums: Sums, form: Requantization) -> tuple[Array, Array]:
 
 
 def _portable(
-    kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requantization, weights_zero_point: int
+    kernel: Kernel,
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+    weights_zero_point: int,
+    features: frozenset[str],
 ) -> Call:
-    """Four channels at a time: see fully_connected_s8.h for the order of the constants.
+    """Four or eight channels at a time: see fully_connected_s8.h for the order of the constants.
 
-    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    Costs are fitted to counts on an emulated Cortex-M4 and RV32IMC, which has no multiply and add in one, GCC 12 at
+    -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
-    packed = blocks(sums.weights + weights_zero_point, 1, BLOCK).astype(np.int8)
+    block = 8 if kernel is _EIGHT else BLOCK
+    riscv = features >= _MULDIV
+    if block == 8:
+        product, start, result = 26 if riscv else 20, 80, 20
+    else:
+        product, start, result = 16 if riscv else 12, 0, (24 if riscv else 16) if kernel.literal else 33
+    packed = blocks(sums.weights + weights_zero_point, 1, block).astype(np.int8)
     return Call(
         kernel,
         inputs=(source.index,),
@@ -218,14 +234,14 @@ def _portable(
             ("high", form.high),
         ),
         constants=(
-            Constant("weights", packed.reshape(-1, BLOCK, products).transpose(0, 2, 1).reshape(-1), 1),
-            Constant("bias", blocks(sums.bias, 1, BLOCK)),
-            Constant("multipliers", blocks(sums.multipliers.astype(np.int32), 1, BLOCK)),
-            Constant("shifts", blocks(form.shifts, 1, BLOCK), 1),
+            Constant("weights", packed.reshape(-1, block, products).transpose(0, 2, 1).reshape(-1), 1),
+            Constant("bias", blocks(sums.bias, 1, block)),
+            Constant("multipliers", blocks(sums.multipliers.astype(np.int32), 1, block)),
+            Constant("shifts", blocks(form.shifts, 1, block), 1),
         ),
         in_place=(_overlap(batches, products, outputs),),
-        instructions=batches * (len(packed) // BLOCK) * (12 * products + (64 if kernel.literal else 131)),
-        code_bytes=350 if kernel.literal else 1036,
+        instructions=batches * (len(packed) // block * (products * product + start) + outputs * result),
+        code_bytes=180 if kernel is _EIGHT else 350 if kernel.literal else 1036,
     )
 
 
