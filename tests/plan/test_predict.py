@@ -46,7 +46,7 @@ def test_real_models_are_predicted(name: str, data: Path, tmp_path: Path) -> Non
 
 
 def test_a_model_too_large_names_step_region_and_shortfall(data: Path) -> None:
-    graph = simplify(read(data / "models" / "tflm_person_detect_int8.tflite"))
+    graph = simplify(read(data / "models" / "mlperf_vww_int8.tflite"))
     board = boards.load("nucleo_f103rb")
     with pytest.raises(DoesNotFit, match=r"(?s)step \d+ \w+: .*arena.*region .* B short"):
         plan(graph, board, Options())

@@ -37,7 +37,13 @@ _PLAN = (
         {"type": bytes_, "metavar": "BYTES", "help": "Most bytes the arena may take: 60000, 60KB, 64KiB."},
     ),
     ("--flash-budget", {"type": bytes_, "metavar": "BYTES", "help": "Most bytes code and weights may take."}),
-    ("--feed", {"type": click.Choice(["whole", "rows"]), "help": "How the input arrives; default whole."}),
+    (
+        "--feed",
+        {
+            "type": click.Choice(["whole", "rows", "rows:up"]),
+            "help": "How the input arrives; default whole. Rows come top down; rows:up allows bottom up as well.",
+        },
+    ),
     ("--drain", {"type": click.Choice(["whole", "rows"]), "help": "How the output leaves; default whole."}),
     ("--name", {"metavar": "NAME", "help": "Prefix of the C symbols and files; default from the model's file name."}),
 )

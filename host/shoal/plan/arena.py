@@ -1,26 +1,45 @@
 """Addresses inside the arena: buffers with lifetimes, placed by one overlap rule.
 
-Two buffers x and y are safe when base(x) − base(y) ≥ distance(x, y) or base(y) − base(x) ≥ distance(y, x). Disjoint
-placement is distance(x, y) = bytes of y; writing in place is a smaller, possibly negative distance; buffers that never
-live together have none.
+A buffer is a set of slots, each with bytes from `start` to `end` and a life from `birth` to `death`. Two slots that are
+alive together must be apart, and so two buffers x and y are safe unless base(x) − base(y) lies in one of a few open
+intervals: those between end(slot of y) − start(slot of x) and start(slot of y) − end(slot of x), joined. This one rule
+covers disjoint placement, writing in place, strided overwriting, rings that fill consumed input and scratch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+#: open intervals (low, high) of base(x) − base(y) that are not safe, apart and in order
+Unsafe = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """`key` names it; it lives from step `first` to step `last`, inclusive."""
+    """`key` names it; it lives from event `first` to event `last`, inclusive."""
 
     key: str
     bytes: int
     align: int
     first: int
     last: int
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What a buffer holds, one element of each array per row or block: bytes from `start` to `end`, that one not
+    included, alive from event `birth` to event `death`, inclusive."""
+
+    start: Ints
+    end: Ints
+    birth: Ints
+    death: Ints
 
 
 @dataclass(frozen=True)
@@ -31,25 +50,39 @@ class Layout:
     top: int
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Buffers to place. `in_place[(x, y)] = d`: although both live in one step, y (which that step writes) may start at
-    base(x) + d or anywhere below."""
-
-    buffers: tuple[Buffer, ...]
-    in_place: Mapping[tuple[str, str], int] = field(default_factory=dict)
-
-    def distance(self, x: Buffer, y: Buffer) -> int | None:
-        """The least safe base(x) − base(y) with x above y; None where any is safe."""
-        if x.last < y.first or y.last < x.first:
-            return None
-        allowed = self.in_place.get((x.key, y.key))
-        return y.bytes if allowed is None else min(-allowed, y.bytes)
+def unsafe(x: Slots, y: Slots, over: int | None = None, under: int | None = None) -> Unsafe:
+    """Of two buffers by their slots. `over`: a slot of y that is born in the event in which one of x dies may start
+    where that one starts + `over`, or anywhere below; `under`: a slot of x over one of y in the same way."""
+    meet = (x.birth[:, None] <= y.death) & (y.birth <= x.death[:, None])
+    low, high = (y.start - x.end[:, None])[meet], (y.end - x.start[:, None])[meet]
+    if over is not None:
+        shared = (x.death[:, None] == y.birth)[meet]
+        high = np.where(shared, np.minimum(high, (y.start - x.start[:, None])[meet] - over), high)
+    if under is not None:
+        shared = (y.death == x.birth[:, None])[meet]
+        low = np.where(shared, np.maximum(low, (y.start - x.start[:, None])[meet] + under), low)
+    return joined(low, high)
 
 
-def _place(problem: Problem, order: Sequence[Buffer], limit: int | None, downward: bool) -> Layout | None:
+def joined(low: Ints, high: Ints) -> Unsafe:
+    """The union of open intervals; what they leave between them is at least one integer."""
+    real = low < high - 1
+    if not real.any():
+        return ()
+    spans = np.unique(np.stack([low[real], high[real]], axis=1), axis=0)
+    low, high = spans[:, 0], np.maximum.accumulate(spans[:, 1])
+    starts = np.flatnonzero(np.concatenate([[True], low[1:] >= high[:-1]]))
+    ends = np.concatenate([starts[1:], [len(low)]]) - 1
+    return tuple(zip(low[starts].tolist(), high[ends].tolist(), strict=True))
+
+
+#: of pairs (x, y) of buffers by their keys, in one order: those for which something is not safe
+Conflicts = Mapping[tuple[str, str], Unsafe]
+
+
+def _place(order: Sequence[Buffer], conflicts: Conflicts, downward: bool) -> Layout:
     """Each buffer in turn at the lowest address that is safe against those placed before it, or, `downward`, at the
-    highest below a common top; None where the result would reach `limit`."""
+    highest below a common top."""
     sizes = {b.key: -(-b.bytes // b.align) * b.align if downward else b.bytes for b in order}
     offsets: dict[str, int] = {}  # from the top where it goes downward
     placed: list[Buffer] = []
@@ -57,15 +90,10 @@ def _place(problem: Problem, order: Sequence[Buffer], limit: int | None, downwar
     for buffer in order:
         spans: list[tuple[int, int]] = []  # open intervals of base addresses that are not safe
         for other in placed:
-            above, below = problem.distance(buffer, other), problem.distance(other, buffer)
-            if above is None or below is None:
-                continue
-            if downward:
-                more = sizes[other.key] - sizes[buffer.key]
-                above, below = below + more, above - more
+            more = sizes[other.key] - sizes[buffer.key] if downward else 0
             base = offsets[other.key]
-            if base - below < base + above:
-                spans.append((base - below, base + above))
+            for low, high in _between(conflicts, buffer.key, other.key):
+                spans.append((base - high + more, base - low + more) if downward else (base + low, base + high))
         spans.sort()
         offset = 0
         for low, high in spans:
@@ -74,8 +102,6 @@ def _place(problem: Problem, order: Sequence[Buffer], limit: int | None, downwar
         offsets[buffer.key] = offset
         placed.append(buffer)
         top = max(top, offset + sizes[buffer.key])
-        if limit is not None and top >= limit:
-            return None
     if downward:
         highest = max(b.align for b in order)
         top = -(-top // highest) * highest
@@ -83,12 +109,17 @@ def _place(problem: Problem, order: Sequence[Buffer], limit: int | None, downwar
         lowest = min(offsets.values()) // highest * highest
         offsets = {key: offset - lowest for key, offset in offsets.items()}
         top = max(offsets[b.key] + b.bytes for b in order)
-        if limit is not None and top >= limit:
-            return None
     return Layout(offsets, top)
 
 
-def _orders(problem: Problem) -> list[list[Buffer]]:
+def _between(conflicts: Conflicts, x: str, y: str) -> Unsafe:
+    """The intervals of base(x) − base(y), whichever of the two comes first."""
+    if (x, y) in conflicts:
+        return conflicts[x, y]
+    return tuple((-high, -low) for low, high in conflicts.get((y, x), ()))
+
+
+def _orders(buffers: Sequence[Buffer]) -> list[list[Buffer]]:
     by = [
         lambda b: (-b.bytes, b.first, b.key),
         lambda b: (-b.bytes * (b.last - b.first + 1), b.first, b.key),
@@ -97,46 +128,20 @@ def _orders(problem: Problem) -> list[list[Buffer]]:
         lambda b: (-b.last, -b.bytes, b.key),
         lambda b: (b.first - b.last, -b.bytes, b.key),
     ]
-    return [sorted(problem.buffers, key=key) for key in by]
-
-
-def bound(problem: Problem) -> int:
-    """The most bytes that live at one step, outputs that may lie over dying inputs counted by what they must at least
-    add: no layout of the problem is smaller."""
-    worst = 0
-    for step in {b.first for b in problem.buffers} | {b.last for b in problem.buffers}:
-        live = {b.key: b for b in problem.buffers if b.first <= step <= b.last}
-        shared: dict[str, int] = {}
-        for (x, y), distance in problem.in_place.items():
-            if x in live and y in live:
-                together = max(live[x].bytes - min(distance, 0), live[y].bytes)
-                shared[y] = shared.get(y, 0) + max(0, live[x].bytes + live[y].bytes - together)
-        total = sum(b.bytes - min(b.bytes, shared.get(k, 0)) for k, b in live.items())
-        worst = max(worst, total)
-    return worst
+    return [sorted(buffers, key=key) for key in by]
 
 
 #: how often a good order is tried again with the buffer at the top of the arena placed earlier
 _REPAIRS = 24
 
 
-def solve(problem: Problem) -> Layout:
-    """The smallest of several greedy placements, upward and downward, each repaired while that helps: deterministic,
-    instant."""
-    return _solved(problem.buffers, tuple(problem.in_place.items()))
-
-
-@lru_cache(maxsize=64)
-def _solved(buffers: tuple[Buffer, ...], in_place: tuple[tuple[tuple[str, str], int], ...]) -> Layout:
-    """Remembered, because boards of several cores pose the same problem."""
-    problem = Problem(buffers, dict(in_place))
+def greedy(buffers: Sequence[Buffer], conflicts: Conflicts, goal: int) -> Layout:
+    """As good as it gets without a search; done as soon as the top is no higher than `goal`."""
     best: Layout | None = None
-    goal = bound(problem)
-    for order in _orders(problem):
+    for order in _orders(buffers):
         for downward in (False, True):
             for _ in range(_REPAIRS):
-                layout = _place(problem, order, None, downward)
-                assert layout is not None
+                layout = _place(order, conflicts, downward)
                 if best is None or layout.top < best.top:
                     best = layout
                 if best.top <= goal:

@@ -1,4 +1,7 @@
-"""From a network and a board to a plan: a kernel for each operator, an address for each tensor."""
+"""From a network and a board to a plan: a kernel for each operator, an address for each tensor.
+
+Without a budget the plan is instant: the preferred kernels over whole tensors, placed greedily. Where that does not
+fit, or where rows come and go one by one, the plan is searched for."""
 
 from __future__ import annotations
 
@@ -9,42 +12,104 @@ from shoal.boards.board import Board
 from shoal.errors import Unsupported
 from shoal.network.graph import Graph
 from shoal.operators import kind
-from shoal.operators.base import Call, Constant, Operator
-from shoal.plan import arena
-from shoal.plan.fit import missing, shortfall
+from shoal.operators.base import Call
+from shoal.plan import arena, candidates
+from shoal.plan.arena import Layout
+from shoal.plan.assemble import assemble
+from shoal.plan.candidates import Work, flash_bytes
+from shoal.plan.fit import missing, reserved_ram, shortfall
+from shoal.plan.lifetimes import Cut, needs
 from shoal.plan.predict import code_bytes, predict
+from shoal.plan.search import Found, Progress, Search
 from shoal.plan.sharing import structure
-from shoal.plan.steps import Options, Placement, Plan, Step
-
-#: tensors start at multiples of this, so that kernels may read words
-TENSOR_ALIGN = 4
+from shoal.plan.steps import Options, Plan
 
 
-def plan(graph: Graph, board: Board, options: Options) -> Plan:
-    """Plans a simplified network for one board; deterministic and instant.
+def _quiet(_what: str, _done: float) -> None:
+    pass
+
+
+def plan(graph: Graph, board: Board, options: Options, progress: Progress = _quiet) -> Plan:
+    """Plans a simplified network for one board; deterministic, and instant unless memory has to be searched for.
 
     Raises Unsupported where an option asks for what no plan does, DoesNotFit where a budget cannot be met or the board
     is too small."""
-    made = lay_out(graph, board, options)
+    made = lay_out(graph, board, options, progress)
     problem = shortfall(made, predict(made))
     if problem is not None:
         raise problem
     return made
 
 
-def lay_out(graph: Graph, board: Board, options: Options) -> Plan:
-    """The plan, whether it fits or not: of the preferred kernels or, where those need too much, with slower ones in
-    place of some. Raises Unsupported where an option asks for what no plan does."""
-    if options.feed != "whole" or options.drain != "whole":
-        raise Unsupported(
-            "rows are not planned: every tensor is whole",
-            where=f"--feed {options.feed} --drain {options.drain}",
-            advice="use --feed whole --drain whole",
-        )
-    candidates = _candidates(graph, board.core.features)
-    chosen = _choose(candidates, board, options)
+def lay_out(graph: Graph, board: Board, options: Options, progress: Progress = _quiet) -> Plan:
+    """The plan, whether it fits or not: of the preferred kernels over whole tensors or, where that needs too much, the
+    fastest that fits; the smallest that is found where none does. Raises Unsupported where an option asks for what no
+    plan does."""
+    _check_streams(graph, options)
+    if options.feed == options.drain == "whole":
+        made = _preferred(graph, board, options)
+        if missing(made, predict(made))[0] <= 0:
+            return made
+    else:
+        made = None
+    made = made or _preferred(graph, board, Options(prefer=options.prefer))
+    room = board.region("ram").bytes - reserved_ram(board, predict(made)) + made.arena_bytes
+    most = room if options.ram_budget is None else min(room, options.ram_budget)
+    for weight in _WEIGHTS[options.prefer == "size" :]:
+        search = _search(graph, board.core.features, options.feed, options.drain, weight, progress)
+        found = search.fastest(most) or search.smallest()
+        made = _assembled(search, found, board, options)
+        if missing(made, predict(made))[1] <= 0:
+            break
+    return made
+
+
+def _check_streams(graph: Graph, options: Options) -> None:
+    """Raises Unsupported where rows of more than one tensor would come or go at once."""
+    for tensors, what, choice in ((graph.inputs, "input", options.feed), (graph.outputs, "output", options.drain)):
+        flag = f"--{'feed' if what == 'input' else 'drain'}"
+        if choice != "whole" and len(tensors) != 1:
+            raise Unsupported(
+                f"the network has {len(tensors)} {what}s, and rows are of one",
+                where=f"{flag} {choice}",
+                advice=f"use {flag} whole",
+            )
+
+
+#: how many instructions a byte of flash is worth, one after the other until the flash suffices; --prefer size skips
+#: the first
+_WEIGHTS = (0, 64, 2048)
+
+
+@lru_cache(maxsize=8)
+def _work(graph: Graph, features: frozenset[str], feed: str, drain: str, weight: int) -> Work:
+    return candidates.work(graph, _candidates(graph, features), feed, drain, weight)
+
+
+_searches: dict[Work, Search] = {}
+
+
+def _search(graph: Graph, features: frozenset[str], feed: str, drain: str, weight: int, progress: Progress) -> Search:
+    """Remembered, because boards of several cores and several budgets ask the same network."""
+    work = _work(graph, features, feed, drain, weight)
+    if work not in _searches:
+        while len(_searches) >= 4:
+            del _searches[next(iter(_searches))]
+        _searches[work] = Search(work)
+    _searches[work].progress = progress
+    return _searches[work]
+
+
+def _assembled(search: Search, found: Found, board: Board, options: Options) -> Plan:
+    return assemble(search.work, found.cuts, found.needs, found.layout, search.bound, board, options)
+
+
+def _preferred(graph: Graph, board: Board, options: Options) -> Plan:
+    """Whole tensors, step by step: the preferred kernels, or slower ones in place of some where flash is short."""
+    choices = _candidates(graph, board.core.features)
+    chosen = _choose(choices, board, options)
     made = _made(graph, board, options, chosen)
-    while (change := _lighter(made, chosen, candidates, *missing(made, predict(made)))) is not None:
+    while (change := _lighter(made, chosen, choices, missing(made, predict(made))[1])) is not None:
         index, call = change
         chosen[index] = call
         made = _made(graph, board, options, chosen)
@@ -58,31 +123,22 @@ def _candidates(graph: Graph, features: frozenset[str]) -> tuple[tuple[Call, ...
 
 
 def _lighter(
-    plan: Plan,
-    calls: Sequence[Call],
-    candidates: Sequence[Sequence[Call]],
-    missing_ram: int,
-    missing_flash: int,
+    plan: Plan, calls: Sequence[Call], candidates: Sequence[Sequence[Call]], missing_flash: int
 ) -> tuple[int, Call] | None:
-    """The step to give a slower kernel, and which, while bytes are missing: the step that needs the most of the arena,
-    or the one whose flash costs the fewest instructions to save. Only ever slower ones: that comes to an end."""
-    if missing_ram > 0:
-        index = plan.widest().index
-        call = calls[index]
-        less = [c for c in _slower(call, candidates[index]) if _working_bytes(c) < _working_bytes(call)]
-        if less:
-            return index, less[0]
-    if missing_flash > 0:
-        moves = [
-            ((c.instructions - call.instructions) / (_flash_bytes(call) - _flash_bytes(c)), i, n, c)
-            for i, call in enumerate(calls)
-            for n, c in enumerate(_slower(call, candidates[i]))
-            if _flash_bytes(c) < _flash_bytes(call) and _working_bytes(c) <= _working_bytes(call)
-        ]
-        if moves:
-            _, index, _, call = min(moves, key=lambda m: m[:3])
-            return index, call
-    return None
+    """The step to give a slower kernel, and which, while flash is missing: the one whose flash costs the fewest
+    instructions to save. Only ever slower ones: that comes to an end."""
+    if missing_flash <= 0:
+        return None
+    moves = [
+        ((c.instructions - call.instructions) / (flash_bytes(call) - flash_bytes(c)), i, n, c)
+        for i, call in enumerate(calls)
+        for n, c in enumerate(_slower(call, candidates[i]))
+        if flash_bytes(c) < flash_bytes(call) and _working_bytes(c) <= _working_bytes(call)
+    ]
+    if not moves:
+        return None
+    _, index, _, call = min(moves, key=lambda m: m[:3])
+    return index, call
 
 
 def _slower(call: Call, candidates: Sequence[Call]) -> Sequence[Call]:
@@ -94,44 +150,25 @@ def _working_bytes(call: Call) -> int:
     return call.scratch_bytes + call.state_bytes
 
 
-def _flash_bytes(call: Call) -> int:
-    return call.code_bytes + sum(c.bytes for c in call.constants)
-
-
 def _made(graph: Graph, board: Board, options: Options, calls: Sequence[Call]) -> Plan:
-    problem = _problem(graph, calls)
-    layout = arena.solve(problem)
-    steps = tuple(
-        _step(graph, i, o, c, layout, problem) for i, (o, c) in enumerate(zip(graph.operators, calls, strict=True))
-    )
-    placements = tuple(
-        Placement(int(b.key[1:]), layout.offsets[b.key], b.bytes, b.first, b.last)
-        for b in problem.buffers
-        if b.key.startswith("t")
-    )
-    return Plan(
-        graph=graph,
-        board=board,
-        options=options,
-        name=options.name or graph.name,
-        steps=steps,
-        placements=placements,
-        arena_bytes=layout.top,
-        bound=arena.bound(problem),
-        weights_bytes=sum(c.bytes for c in unique_constants(calls)),
-    )
+    """One step for each operator, by its call."""
+    work = _work(graph, board.core.features, "whole", "whole", 0)
+    cuts = []
+    for k, call in enumerate(calls):
+        candidate = candidates.whole(work, k, call)
+        cuts.append(Cut(candidate, candidate.options[0]))
+    need = needs(work, cuts)
+    bound = max(c.candidate.bound for c in cuts)
+    layout = _greedy(need.buffers, tuple(need.conflicts.items()), bound)
+    return assemble(work, cuts, need, layout, bound, board, options)
 
 
-def unique_constants(calls: Sequence[Call]) -> list[Constant]:
-    """The constants of an image, each once: steps that read the same values share one array."""
-    seen: dict[tuple[str, bytes], Constant] = {}
-    for call in calls:
-        for constant in call.constants:
-            key = (constant.values.dtype.str, constant.values.tobytes())
-            known = seen.get(key)
-            if known is None or known.align < constant.align:
-                seen[key] = constant
-    return list(seen.values())
+@lru_cache(maxsize=64)
+def _greedy(
+    buffers: tuple[arena.Buffer, ...], conflicts: tuple[tuple[tuple[str, str], arena.Unsafe], ...], bound: int
+) -> Layout:
+    """Remembered, because boards of several cores pose the same problem."""
+    return arena.greedy(buffers, dict(conflicts), bound)
 
 
 #: with --prefer size, a byte of flash is worth this many instructions
@@ -178,66 +215,3 @@ def _moved(
     groups = [{i for i in moving if structure(other[i]) == s} for s in sorted(alike)] if len(alike) > 1 else []
     for group in (*groups, *({i} for i in moving)):
         yield [other[i] if i in group else call for i, call in enumerate(calls)]
-
-
-def _problem(graph: Graph, calls: Sequence[Call]) -> arena.Problem:
-    end = len(calls)
-    first: dict[int, int] = dict.fromkeys(graph.inputs, -1)
-    last: dict[int, int] = dict.fromkeys(graph.inputs, -1)
-    align: dict[int, int] = {}
-    for step, call in enumerate(calls):
-        for tensor in call.outputs:
-            first[tensor] = last[tensor] = step
-        for tensor in call.inputs:
-            last[tensor] = step
-        for tensor in (*call.inputs, *call.outputs):
-            align[tensor] = max(align.get(tensor, TENSOR_ALIGN), call.align)
-    for tensor in graph.outputs:
-        last[tensor] = end
-    buffers = [
-        arena.Buffer(f"t{t}", graph.tensors[t].bytes, align.get(t, TENSOR_ALIGN), first[t], last[t])
-        for t in sorted(first)
-    ]
-    in_place: dict[tuple[str, str], int] = {}
-    for step, call in enumerate(calls):
-        if call.scratch_bytes:
-            buffers.append(
-                arena.Buffer(f"scratch{step}", call.scratch_bytes, max(call.align, TENSOR_ALIGN), step, step)
-            )
-        if call.state_bytes:
-            buffers.append(arena.Buffer(f"state{step}", call.state_bytes, max(call.align, TENSOR_ALIGN), step, step))
-        for tensor, distance in zip(call.inputs, call.in_place, strict=False):
-            if distance is not None and last[tensor] == step:
-                for output in call.outputs:
-                    pair = (f"t{tensor}", f"t{output}")
-                    in_place[pair] = min(distance, in_place.get(pair, distance))
-        for tensor in set(call.inputs):
-            distances = [d for t, d in zip(call.inputs, call.in_place, strict=False) if t == tensor]
-            if None in distances or len(distances) < call.inputs.count(tensor):
-                for output in call.outputs:
-                    in_place.pop((f"t{tensor}", f"t{output}"), None)
-    return arena.Problem(tuple(buffers), in_place)
-
-
-def _step(
-    graph: Graph, index: int, operator: Operator, call: Call, layout: arena.Layout, problem: arena.Problem
-) -> Step:
-    live = [b for b in problem.buffers if b.first <= index <= b.last]
-    spans = sorted((layout.offsets[b.key], layout.offsets[b.key] + b.bytes) for b in live)
-    used, reached = 0, 0
-    for low, high in spans:
-        used += max(0, high - max(low, reached))
-        reached = max(reached, high)
-    return Step(
-        index=index,
-        operators=(operator.index,),
-        kind=operator.kind,
-        name=graph.tensors[operator.outputs[0]].name,
-        call=call,
-        inputs=tuple(layout.offsets[f"t{t}"] for t in call.inputs),
-        outputs=tuple(layout.offsets[f"t{t}"] for t in call.outputs),
-        scratch=layout.offsets.get(f"scratch{index}"),
-        state=layout.offsets.get(f"state{index}"),
-        macs=kind(operator.kind).macs(operator, graph.tensors),
-        arena_bytes=used,
-    )

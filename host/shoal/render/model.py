@@ -9,7 +9,7 @@ import numpy as np
 
 import shoal
 from shoal.operators.base import Call
-from shoal.plan.planner import unique_constants
+from shoal.plan.assemble import unique_constants
 from shoal.plan.sharing import common, differing, multiple, scalar_type
 from shoal.plan.steps import Plan, Step, instance
 from shoal.render.text import C_TYPES, c_ident

@@ -1,0 +1,118 @@
+"""From cuts and addresses to a plan: steps with everything decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shoal.boards.board import Board
+from shoal.operators import kind
+from shoal.operators.base import Call, Constant
+from shoal.plan.arena import Layout
+from shoal.plan.candidates import Work
+from shoal.plan.lifetimes import Cut, Needs, scratch_key, state_key, tensor_key
+from shoal.plan.phases import phases
+from shoal.plan.steps import Options, Part, Placement, Plan, Rows, Segment, Step
+
+
+def assemble(
+    work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout, bound: int, board: Board, options: Options
+) -> Plan:
+    steps = tuple(_step(work, index, cut, needs, layout) for index, cut in enumerate(cuts))
+    return Plan(
+        graph=work.graph,
+        board=board,
+        options=options,
+        name=options.name or work.graph.name,
+        steps=steps,
+        placements=_placements(work, cuts, needs, layout),
+        arena_bytes=layout.top,
+        bound=bound,
+        weights_bytes=sum(c.bytes for c in unique_constants([c for s in steps for c in s.calls])),
+    )
+
+
+def unique_constants(calls: Sequence[Call]) -> list[Constant]:
+    """The constants of an image, each once: steps that read the same values share one array."""
+    seen: dict[tuple[str, bytes], Constant] = {}
+    for call in calls:
+        for constant in call.constants:
+            key = (constant.values.dtype.str, constant.values.tobytes())
+            known = seen.get(key)
+            if known is None or known.align < constant.align:
+                seen[key] = constant
+    return list(seen.values())
+
+
+def _placements(work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout) -> tuple[Placement, ...]:
+    """Of the tensors that are whole, in steps."""
+    step_of = {k: n for n, c in enumerate(cuts) for k in range(c.candidate.first, c.candidate.last + 1)}
+    step_of |= {-1: -1, len(work.tasks): len(cuts)}
+    return tuple(
+        Placement(t, layout.offsets[tensor_key(t)], work.images[t].bytes, step_of[work.made[t]], step_of[work.last[t]])
+        for t in sorted(work.images)
+        if t not in needs.rings
+    )
+
+
+def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout) -> Step:
+    candidate, tensors = cut.candidate, work.graph.tensors
+    tasks = range(candidate.first, candidate.last + 1)
+    operators = [work.graph.operators[o] for k in tasks if (o := work.tasks[k].operator) is not None]
+    last = work.tasks[candidate.last]
+    step = Step(
+        index=index,
+        operators=tuple(o.index for o in operators),
+        kind=last.kind,
+        name=tensors[(last.outputs or last.inputs)[0]].name,
+        call=None,
+        inputs=(),
+        outputs=(),
+        scratch=None,
+        state=None,
+        macs=sum(kind(o.kind).macs(o, tensors) for o in operators),
+        arena_bytes=_used(needs, layout, needs.times[index]),
+    )
+    if candidate.events:
+        parts = tuple(_part(work, k, call, needs, layout) for k, call in zip(tasks, cut.option.calls, strict=True))
+        trace = phases(candidate.events, candidate.first, candidate.direction)
+        segment = Segment(parts, trace, candidate.direction)
+        return replace(step, kind=last.kind if len(parts) == 1 else "segment", segment=segment)
+    [call] = cut.option.calls
+    assert call is not None
+    return replace(
+        step,
+        call=call,
+        inputs=tuple(layout.offsets[tensor_key(t)] for t in call.inputs),
+        outputs=tuple(layout.offsets[tensor_key(t)] for t in call.outputs),
+        scratch=layout.offsets.get(scratch_key(candidate.first)),
+        state=layout.offsets.get(state_key(candidate.first)),
+    )
+
+
+def _part(work: Work, k: int, call: Call | None, needs: Needs, layout: Layout) -> Part:
+    task = work.tasks[k]
+
+    def rows(tensor: int) -> Rows:
+        return Rows(layout.offsets[tensor_key(tensor)], work.images[tensor].pitch, needs.rings.get(tensor, 0))
+
+    return Part(
+        kind=task.kind,
+        operator=task.operator,
+        tensor=(task.outputs or task.inputs)[0],
+        call=call,
+        inputs=tuple(rows(t) for t in (task.inputs if call is None else call.inputs)),
+        output=rows(task.outputs[0]) if task.outputs else None,
+        scratch=layout.offsets.get(scratch_key(k)),
+        state=layout.offsets.get(state_key(k)),
+    )
+
+
+def _used(needs: Needs, layout: Layout, times: range) -> int:
+    """Bytes of the arena that anything takes at any of these times."""
+    live = (b for b in needs.buffers if b.first <= times[-1] and b.last >= times[0])
+    used = reached = 0
+    for low, high in sorted((layout.offsets[b.key], layout.offsets[b.key] + b.bytes) for b in live):
+        used += max(0, high - max(low, reached))
+        reached = max(reached, high)
+    return used

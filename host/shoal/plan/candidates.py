@@ -1,0 +1,288 @@
+"""Candidates: the steps that a plan may be cut into, and what each costs: live bytes against instructions.
+
+The live bytes of a step are a lower bound of the arena while it runs: tensors that are alive across it, the rows of
+those that it reads and writes, scratch and state of its kernels, less what its outputs may share with rows that die.
+Rings rarely get by with their live rows, since a slot that is free for a moment is of no use to what does not move
+along: the estimate that guides the search counts slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shoal.network.graph import Graph
+from shoal.operators.base import Call, RowWindow
+from shoal.plan.segments import Events, Image, Ints, Life, Task, image, lives, ring, task, trace
+
+Flags = npt.NDArray[np.bool_]
+
+_ROW = RowWindow()
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A network as tasks in a fixed order. A feed's rows come top down or, where it may be fed `upwards`, in any order.
+    `weight`: how many instructions a byte of flash is worth."""
+
+    graph: Graph
+    tasks: tuple[Task, ...]
+    images: Mapping[int, Image]
+    upwards: bool = False
+    weight: int = 0
+
+    @cached_property
+    def made(self) -> dict[int, int]:
+        """The task that writes each tensor; −1 for inputs that are there beforehand."""
+        made = dict.fromkeys(self.graph.inputs, -1)
+        made.update({t: k for k, one in enumerate(self.tasks) for t in one.outputs})
+        return made
+
+    @cached_property
+    def last(self) -> dict[int, int]:
+        """The last task that reads each tensor; one after all for outputs that stay."""
+        last = dict(self.made)
+        for k, one in enumerate(self.tasks):
+            last.update(dict.fromkeys(one.inputs, k))
+        if self.tasks[-1].kind != "drain":
+            last.update(dict.fromkeys(self.graph.outputs, len(self.tasks)))
+        return last
+
+    @cached_property
+    def _needed(self) -> list[dict[int, Flags]]:
+        """Per task k: which rows of each tensor the tasks from k on read; after the last, those that stay."""
+        stay = len(self.tasks)
+        rows = {t: np.full(i.height, self.last[t] == stay) for t, i in self.images.items()}
+        found = [dict(rows)]
+        for one in reversed(self.tasks):
+            for n, t in enumerate(one.inputs):
+                read = np.ones(len(rows[t]), bool) if one.windows is None else _read(one, n, len(rows[t]))
+                rows[t] = rows[t] | read
+            found.append(dict(rows))
+        return found[::-1]
+
+    def needed(self, tensor: int, task: int) -> Flags:
+        """Which rows of the tensor the tasks from `task` on read, the network's user included."""
+        return self._needed[task][tensor]
+
+    def across(self, first: int, last: int) -> int:
+        """Bytes of the rows that were made before these tasks and are read after them."""
+        return sum(
+            self.images[t].pitch * int(self.needed(t, last + 1).sum()) for t, made in self.made.items() if made < first
+        )
+
+    def staying(self, first: int, last: int) -> frozenset[int]:
+        """The tensors that these tasks write and that others read later: whole tensors."""
+        made = (t for k in range(first, last + 1) for t in self.tasks[k].outputs)
+        return frozenset(t for t in made if self.last[t] > last)
+
+
+def work(graph: Graph, calls: Sequence[Sequence[Call]], feed: str, drain: str, weight: int = 0) -> Work:
+    """Of the calls that may run each operator."""
+    tensors = graph.tensors
+    tasks = [task(o, c, tensors) for o, c in zip(graph.operators, calls, strict=True)]
+    images = {t: image(tensors[t]) for t in (*graph.inputs, *(t for x in tasks for t in x.outputs))}
+    if feed != "whole":
+        [fed] = graph.inputs
+        tasks.insert(0, Task("feed", None, (), (fed,), height=images[fed].height, windows=()))
+    if drain != "whole":
+        [drained] = graph.outputs
+        tasks.append(Task("drain", None, (drained,), (), height=images[drained].height, windows=(_ROW,)))
+    return Work(graph, tuple(tasks), images, feed == "rows:up", weight)
+
+
+def _read(task: Task, operand: int, height: int) -> Flags:
+    """Which rows of an operand of that height the task's windows cover."""
+    assert task.windows is not None
+    window = task.windows[operand]
+    rows = (np.arange(task.height) * window.stride - window.before)[:, None] + np.arange(window.size)
+    read = np.zeros(height, bool)
+    read[rows[(rows >= 0) & (rows < height)]] = True
+    return read
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice of one call per task of a candidate: `estimate` of the bytes at its worst event, `cost` in
+    instructions, flash included by its weight."""
+
+    estimate: int
+    cost: int
+    calls: tuple[Call | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Tasks `first` to `last` as one step: over whole tensors (`events` empty) or row by row. `bound`: the least live
+    bytes, whatever the kernels. `options`: the cheaper, the more bytes they need; none is beaten in both by another."""
+
+    first: int
+    last: int
+    direction: int
+    eager: bool
+    events: Events
+    bound: int
+    options: tuple[Option, ...]
+
+
+def candidates(work: Work, first: int, last: int) -> Iterator[Candidate]:
+    """All ways to run tasks `first` to `last` as one step."""
+    across = work.across(first, last)
+    tasks = work.tasks[first : last + 1]
+    if first == last and tasks[0].calls:
+        options = tuple(best(_whole(work, first, across, call) for call in tasks[0].calls))
+        yield Candidate(first, last, 1, False, (), options[0].estimate, options)
+    if any(t.windows is None for t in tasks):
+        return
+    staying = work.staying(first, last)
+    seen: set[Events] = set()
+    downwards = tasks[-1].kind == "drain" or (tasks[0].kind == "feed" and not work.upwards)
+    for direction in (1,) if downwards else (1, -1):
+        for eager in (False, True):
+            events = trace(work.tasks, first, last, work.images, staying, direction, eager)
+            if events not in seen and len({k for k, _ in events}) == len(tasks):
+                seen.add(events)
+                bound, options = _row_by_row(work, first, last, direction, events, across)
+                yield Candidate(first, last, direction, eager, events, bound, options)
+
+
+def whole(work: Work, k: int, call: Call) -> Candidate:
+    """A task as a step over whole tensors, by this call."""
+    option = _whole(work, k, work.across(k, k), call)
+    return Candidate(k, k, 1, False, (), option.estimate, (option,))
+
+
+def _whole(work: Work, k: int, across: int, call: Call) -> Option:
+    one = work.tasks[k]
+    inputs = {t: work.images[t].pitch * int((~work.needed(t, k + 1)).sum()) for t in one.inputs}
+    written = sum(work.images[t].bytes for t in one.outputs)
+    saved = sum(
+        shared(inputs[t], written, distance)
+        for t, distance in in_place(call.inputs, call.in_place).items()
+        if work.last[t] == k and len(one.outputs) == 1
+    )
+    live = across + sum(inputs.values()) + written - min(saved, written) + call.scratch_bytes + call.state_bytes
+    return Option(live, call.instructions + work.weight * flash_bytes(call), (call,))
+
+
+def in_place(inputs: Sequence[int], distances: Sequence[int | None]) -> dict[int, int]:
+    """Per tensor that the output may lie over: how many bytes above its start the output may start. A tensor that is
+    read as several operands must allow it as each of them."""
+    pairs = list(zip(inputs, distances, strict=False))
+    return {
+        t: min(d for u, d in pairs if u == t and d is not None)
+        for t in set(inputs)
+        if [u for u, d in pairs if d is not None].count(t) == inputs.count(t)
+    }
+
+
+def flash_bytes(call: Call) -> int:
+    """Of its constants and its code, as if no other step shared them."""
+    return call.code_bytes + sum(c.bytes for c in call.constants)
+
+
+def shared(read: int, written: int, distance: int) -> int:
+    """The most bytes that `written` bytes can share with `read` ones when they may start `distance` above their start,
+    or anywhere below."""
+    return max(0, read + written - max(read - min(distance, 0), written))
+
+
+def best(options: Iterable[Option]) -> list[Option]:
+    """Those that no other beats in both, from the fewest bytes to the fewest instructions."""
+    kept: list[Option] = []
+    for option in sorted(options, key=lambda o: (o.estimate, o.cost)):
+        if not kept or option.cost < kept[-1].cost:
+            kept.append(option)
+    return kept
+
+
+def _row_by_row(
+    work: Work, first: int, last: int, direction: int, events: Events, across: int
+) -> tuple[int, tuple[Option, ...]]:
+    """The least live bytes, and the options."""
+    found = lives(work.tasks, events, work.images)
+    slots = {t: _slots(work, first, last, direction, t, life) for t, life in found.items()}
+    bound, estimate = (across + _live(work, first, last, events, found, s) for s in ({}, slots))
+    dying = {t: _count(life.death[~work.needed(t, last + 1)], len(events)) for t, life in found.items()}
+    at = np.array([k for k, _ in events])
+    least = 0
+    # per choice of calls so far: (worst event without state, bytes of state, instructions, calls)
+    choices: list[_Choice] = [(0, 0, 0, ())]
+    for k in range(first, last + 1):
+        times = np.flatnonzero(at == k)
+        offers = _offers(work, k, bound[times], {t: dying[t][times] for t in work.tasks[k].inputs})
+        least = max(least, min(need + state for need, state, _, _ in offers))
+        offers = _offers(work, k, estimate[times], {t: dying[t][times] for t in work.tasks[k].inputs if not slots[t]})
+        choices = _undominated(
+            [
+                (max(need, more), state + kept, cost + extra, (*calls, call))
+                for need, state, cost, calls in choices
+                for more, kept, extra, call in _undominated(offers)
+            ]
+        )
+    return least, tuple(best(Option(need + state, cost, calls) for need, state, cost, calls in choices))
+
+
+def _slots(work: Work, first: int, last: int, direction: int, tensor: int, life: Life) -> int:
+    """Of a tensor that becomes a ring of several slots: how many; else 0."""
+    if work.made[tensor] < first or work.last[tensor] > last:
+        return 0
+    slots = ring(life, direction)
+    return slots if 1 < slots < len(life.birth) else 0
+
+
+_Choice = tuple[int, int, int, Any]
+
+
+def _undominated(choices: list[_Choice]) -> list[_Choice]:
+    kept: list[_Choice] = []
+    for choice in sorted(choices, key=lambda c: c[:3]):
+        if not any(k[1] <= choice[1] and k[2] <= choice[2] for k in kept):
+            kept.append(choice)
+    return kept
+
+
+def _offers(work: Work, k: int, live: Ints, dying: Mapping[int, Ints]) -> list[_Choice]:
+    """Per call of the task: live bytes at its worst event, its state not counted, and state, instructions, call."""
+    one = work.tasks[k]
+    if not one.banded:
+        return [(int(live.max()), 0, 0, None)]
+    written = work.images[one.outputs[0]].pitch
+    births = np.arange(len(live)) == len(live) - 1 if one.accumulates else np.ones(len(live), bool)
+    offers = []
+    for call in one.banded:
+        band = call.band
+        assert band is not None
+        saved = np.zeros(len(live), np.int64)
+        for t, distance in in_place(call.inputs, band.in_place).items():
+            if t in dying:
+                saved += dying[t] * shared(work.images[t].pitch, written, distance)
+        need = int((live - np.where(births, np.minimum(saved, written), 0)).max()) + band.scratch_bytes
+        offers.append((need, band.state_bytes, band.instructions + work.weight * flash_bytes(call), call))
+    return offers
+
+
+def _live(
+    work: Work, first: int, last: int, events: Events, found: Mapping[int, Life], slots: Mapping[int, int]
+) -> Ints:
+    """Bytes of tensors that these tasks touch, alive at each event, less what is alive across. Those in `slots` hold
+    as many rows from the first to the last."""
+    change = np.zeros(len(events) + 1, np.int64)
+    for t, life in found.items():
+        pitch, before, stays = work.images[t].pitch, work.made[t] < first, work.needed(t, last + 1)
+        rows = work.needed(t, first) & ~stays if before else life.birth >= 0
+        birth, death = np.maximum(life.birth[rows], 0), np.maximum(life.birth, life.death)[rows & ~stays] + 1
+        if slots.get(t):
+            birth, death = np.sort(birth)[: slots[t]], np.sort(death)[-slots[t] :]
+        np.add.at(change, birth, pitch)
+        np.add.at(change, death, -pitch)
+    return np.cumsum(change)[:-1]
+
+
+def _count(times: Ints, events: int) -> Ints:
+    """How many rows die at each event."""
+    return np.bincount(times[times >= 0], minlength=events)

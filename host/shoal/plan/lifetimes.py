@@ -1,0 +1,180 @@
+"""The buffers of a plan that has been cut into steps, and which addresses of theirs are safe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shoal.plan.arena import Buffer, Conflicts, Slots, unsafe
+from shoal.plan.candidates import Candidate, Option, Work, in_place
+from shoal.plan.segments import Ints, lives, ring
+
+#: tensors, scratch and state start at multiples of this, so that kernels may read words
+TENSOR_ALIGN = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """One step of a plan: a candidate with one of its options taken."""
+
+    candidate: Candidate
+    option: Option
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`. `rings`: slots of each tensor
+    that is a ring; `times`: the events of each step, from the first to the last."""
+
+    buffers: tuple[Buffer, ...]
+    conflicts: Conflicts
+    rings: Mapping[int, int]
+    times: tuple[range, ...]
+
+
+def tensor_key(tensor: int) -> str:
+    return f"t{tensor}"
+
+
+def scratch_key(task: int) -> str:
+    return f"scratch{task}"
+
+
+def state_key(task: int) -> str:
+    return f"state{task}"
+
+
+class _Collector:
+    """Lifetimes in events of the whole plan: each event of each segment, each step over whole tensors, is one."""
+
+    def __init__(self, work: Work, first: int) -> None:
+        self.work, self.next = work, first
+        self.birth = {t: np.full(i.height, -2, np.int64) for t, i in work.images.items()}  # −2: never
+        self.death = {t: np.full(i.height, -2, np.int64) for t, i in work.images.items()}
+        self.align = dict.fromkeys(work.images, TENSOR_ALIGN)
+        for t, made in work.made.items():
+            if made < first:
+                there = work.needed(t, first) | (first == 0)  # who writes an input writes it whole
+                self.birth[t][there] = self.death[t][there] = -1
+        self.rings: dict[int, int] = {}
+        self.others: dict[str, Slots] = {}  # scratch and state
+        self.over: dict[tuple[str, str], int] = {}  # rows of y over dying rows of x
+        self.whole_over: dict[tuple[str, str], int] = {}  # all of y over all of x
+        self.times: list[range] = []
+        self.now = 0
+
+    def add(self, cut: Cut) -> None:
+        candidate = cut.candidate
+        self.next = candidate.last + 1
+        if candidate.events:
+            self._rows(cut)
+        else:
+            self._whole(cut)
+        self.times.append(range(self.now, self.now + max(1, len(candidate.events))))
+        self.now += max(1, len(candidate.events))
+
+    def _whole(self, cut: Cut) -> None:
+        k, [call] = cut.candidate.first, cut.option.calls
+        assert call is not None
+        one = self.work.tasks[k]
+        for t in one.inputs:
+            self.death[t][:] = self.now
+        for t in one.outputs:
+            self.birth[t][:] = self.death[t][:] = self.now
+        for t, distance in in_place(call.inputs, call.in_place).items():
+            if self.work.last[t] == k and len(one.outputs) == 1:
+                self.whole_over[tensor_key(t), tensor_key(one.outputs[0])] = distance
+        self._aligned(one.inputs + one.outputs, call.align)
+        self._working(k, call.scratch_bytes, call.state_bytes, np.array([self.now]))
+
+    def _rows(self, cut: Cut) -> None:
+        candidate, work = cut.candidate, self.work
+        found = lives(work.tasks, candidate.events, work.images)
+        for t, life in found.items():
+            born, dead = life.birth >= 0, life.death >= 0
+            self.birth[t][born] = self.death[t][born] = self.now + life.birth[born]
+            self.death[t][dead] = self.now + life.death[dead]
+            if work.made[t] >= candidate.first and work.last[t] <= candidate.last:
+                slots = ring(life, candidate.direction)
+                if slots < work.images[t].height:
+                    self.rings[t] = slots
+        at = np.array([k for k, _ in candidate.events])
+        for k, call in zip(range(candidate.first, candidate.last + 1), cut.option.calls, strict=True):
+            if call is not None:
+                assert call.band is not None
+                [output] = work.tasks[k].outputs
+                for t, distance in in_place(call.inputs, call.band.in_place).items():
+                    self.over[tensor_key(t), tensor_key(output)] = distance
+                self._aligned((*call.inputs, output), call.align)
+                moments = self.now + np.flatnonzero(at == k)
+                self._working(k, call.band.scratch_bytes, call.band.state_bytes, moments)
+
+    def _aligned(self, tensors: Sequence[int], align: int) -> None:
+        for t in tensors:
+            self.align[t] = max(self.align[t], align)
+
+    def _working(self, k: int, scratch: int, state: int, moments: Ints) -> None:
+        """Scratch at these moments, state from the first to the last."""
+        if scratch:
+            zero = np.zeros(len(moments), np.int64)
+            self.others[scratch_key(k)] = Slots(zero, zero + scratch, moments, moments)
+        if state:
+            zero = np.zeros(1, np.int64)
+            self.others[state_key(k)] = Slots(zero, zero + state, moments[:1], moments[-1:])
+
+    def needs(self) -> Needs:
+        slots: dict[str, Slots] = {}
+        whole: dict[str, int] = {}  # bytes
+        align: dict[str, int] = {}
+        for t, image in self.work.images.items():
+            key, stays = tensor_key(t), self.work.needed(t, self.next) & (self.birth[t] > -2)
+            self.death[t][stays] = self.now
+            rows = np.flatnonzero(self.birth[t] > -2)
+            if len(rows):
+                start = rows % self.rings.get(t, image.height) * image.pitch
+                slots[key] = Slots(start, start + image.pitch, self.birth[t][rows], self.death[t][rows])
+                align[key] = self.align[t]
+                whole.update({} if t in self.rings else {key: image.bytes})
+        slots.update(self.others)
+        buffers = tuple(
+            Buffer(
+                key,
+                whole.get(key, int(held.end.max())),
+                align.get(key, TENSOR_ALIGN),
+                int(held.birth.min()),
+                int(held.death.max()),
+            )
+            for key, held in slots.items()
+        )
+        return Needs(buffers, self._conflicts(buffers, slots), self.rings, tuple(self.times))
+
+    def _conflicts(self, buffers: Sequence[Buffer], slots: Mapping[str, Slots]) -> Conflicts:
+        found = {}
+        for i, x in enumerate(buffers):
+            for y in buffers[i + 1 :]:
+                if x.last < y.first or y.last < x.first:
+                    continue
+                pair, turned = (x.key, y.key), (y.key, x.key)
+                if pair in self.whole_over:
+                    spans = _span(-x.bytes, min(y.bytes, -self.whole_over[pair]))
+                elif turned in self.whole_over:
+                    spans = _span(max(-x.bytes, self.whole_over[turned]), y.bytes)
+                else:
+                    spans = unsafe(slots[x.key], slots[y.key], self.over.get(pair), self.over.get(turned))
+                if spans:
+                    found[pair] = spans
+        return found
+
+
+def _span(low: int, high: int) -> tuple[tuple[int, int], ...]:
+    return ((low, high),) if low < high else ()
+
+
+def needs(work: Work, cuts: Sequence[Cut]) -> Needs:
+    """Of steps that follow each other: all of a plan or a part of it, with the tensors that others made or need."""
+    collector = _Collector(work, cuts[0].candidate.first)
+    for cut in cuts:
+        collector.add(cut)
+    return collector.needs()

@@ -1,0 +1,225 @@
+"""Replays a plan in one poisoned arena: every row is computed by its operator's exact reference from what the arena
+holds by then, and compared with the row that the network run as a whole has there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from shoal.network.execute import trace
+from shoal.operators import kind
+from shoal.operators.base import Operator, RowWindow
+from shoal.operators.window import Window
+from shoal.plan.candidates import in_place
+from shoal.plan.steps import Part, Plan, Rows, Segment, Step
+from shoal.tensors import Array
+
+
+class Clobbered(AssertionError):
+    """Something was overwritten before it was read for the last time."""
+
+
+def replay(plan: Plan, inputs: Sequence[Array], seed: int = 0) -> None:
+    """Raises Clobbered where the plan's addresses are not safe, as far as these inputs show it."""
+    _Replay(plan, inputs, seed).run()
+
+
+class _Replay:
+    def __init__(self, plan: Plan, inputs: Sequence[Array], seed: int) -> None:
+        self.plan, self.graph = plan, plan.graph
+        self.rng = np.random.default_rng(seed)
+        self.arena = self.rng.integers(0, 256, plan.arena_bytes).astype(np.uint8)
+        self.values = trace(plan.graph, inputs)
+        self.inputs = dict(zip(plan.graph.inputs, inputs, strict=True))
+        self.states: dict[int, Array] = {}
+        self.sums: dict[int, dict[int, Array]] = {}
+
+    def run(self) -> None:
+        fed = {p.tensor for s in self.plan.steps if s.segment for p in s.segment.parts if p.kind == "feed"}
+        drained = {p.tensor for s in self.plan.steps if s.segment for p in s.segment.parts if p.kind == "drain"}
+        for tensor, value in self.inputs.items():
+            if tensor not in fed:
+                self.put(self.plan.placement(tensor).offset, value)
+        for step in self.plan.steps:
+            if step.segment is None:
+                self.whole(step)
+            else:
+                self.rows(step.segment)
+        for tensor in self.graph.outputs:
+            if tensor not in drained:
+                self.check(tensor, self.get(self.plan.placement(tensor).offset, self.values[tensor]))
+
+    def get(self, offset: int, like: Array) -> Array:
+        assert 0 <= offset <= len(self.arena) - like.nbytes
+        return self.arena[offset : offset + like.nbytes].copy().view(like.dtype).reshape(like.shape)
+
+    def put(self, offset: int, value: Array) -> None:
+        assert 0 <= offset <= len(self.arena) - value.nbytes
+        self.arena[offset : offset + value.nbytes] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+
+    def poison(self, offset: int | None, size: int) -> None:
+        if size:
+            assert offset is not None and 0 <= offset <= len(self.arena) - size
+            self.arena[offset : offset + size] = self.rng.integers(0, 256, size)
+
+    def check(self, tensor: int, value: Array, row: int | None = None) -> None:
+        expected = self.values[tensor] if row is None else _row(self.values[tensor], row)
+        if not np.array_equal(value.reshape(-1), expected.reshape(-1), equal_nan=value.dtype.kind == "f"):
+            raise Clobbered(f"{self.graph.tensors[tensor].name}, row {row}")
+
+    def whole(self, step: Step) -> None:
+        call = step.call
+        assert call is not None
+        operator = self.graph.operators[step.operators[0]]
+        self.poison(step.scratch, call.scratch_bytes)
+        self.poison(step.state, call.state_bytes)
+        allowed = in_place(call.inputs, call.in_place) if len(call.outputs) == 1 else {}
+        for tensor, offset in zip(call.outputs, step.outputs, strict=True):
+            for source, start in zip(call.inputs, step.inputs, strict=True):
+                sizes = self.graph.tensors[source].bytes, self.graph.tensors[tensor].bytes
+                self.overwrite((start, sizes[0]), (offset, sizes[1]), allowed.get(source))
+        sources = {
+            tensor: self.get(offset, self.values[tensor])
+            for tensor, offset in zip(call.inputs, step.inputs, strict=True)
+        }
+        results = kind(operator.kind).reference(operator, self.graph.tensors, _operands(self, operator, sources))
+        by_tensor = dict(zip(operator.outputs, results, strict=True))
+        for tensor, offset in zip(call.outputs, step.outputs, strict=True):
+            self.put(offset, by_tensor[tensor])
+        self.poison(step.scratch, call.scratch_bytes)
+        self.poison(step.state, call.state_bytes)
+        for tensor, offset in zip(call.outputs, step.outputs, strict=True):
+            self.check(tensor, self.get(offset, self.values[tensor]))
+
+    def overwrite(self, read: tuple[int, int], written: tuple[int, int], distance: int | None) -> None:
+        """Poisons what an output destroys of an input, both (offset, bytes), before it was read."""
+        if distance is not None and written[0] <= read[0] + distance:
+            return
+        low, high = max(read[0], written[0]), min(read[0] + read[1], written[0] + written[1])
+        self.poison(low, max(0, high - low))
+
+    def rows(self, segment: Segment) -> None:
+        for phase in segment.phases:
+            for times in range(phase.repeat):
+                for run in phase.runs:
+                    for n in range(run.count):
+                        row = run.first + times * run.advance + n * segment.direction
+                        self.row(segment.parts[run.part], row)
+
+    def row(self, part: Part, row: int) -> None:
+        if part.kind == "feed":
+            assert part.output is not None
+            self.put(_place(part.output, row), _row(self.inputs[part.tensor], row))
+            return
+        if part.kind == "drain":
+            value = self.get(_place(part.inputs[0], row), _row(self.values[part.tensor], row))
+            self.check(part.tensor, value, row)
+            return
+        call = part.call
+        assert call is not None and call.band is not None and part.output is not None and part.operator is not None
+        band, operator = call.band, self.graph.operators[part.operator]
+        self.poison(part.scratch, band.scratch_bytes)
+        out = 0 if band.accumulates else row
+        place = _place(part.output, out)
+        written = _row(self.values[part.tensor], out)
+        summed = self.sums.setdefault(part.operator, {})
+        last = len(summed) == band.height - 1
+        windows = {
+            tensor: _inside(window, row, len(self.values[tensor][0]) if _tall(self.values[tensor]) else 1)
+            for tensor, window in zip(call.inputs, band.windows, strict=True)
+        }
+        allowed = in_place(call.inputs, band.in_place)
+        for tensor, rows in zip(call.inputs, part.inputs, strict=True):
+            for y in windows[tensor] if last or not band.accumulates else ():
+                size = _row(self.values[tensor], y).nbytes
+                self.overwrite((_place(rows, y), size), (place, written.nbytes), allowed.get(tensor))
+        read = {
+            tensor: [self.get(_place(rows, y), _row(self.values[tensor], y)) for y in windows[tensor]]
+            for tensor, rows in zip(call.inputs, part.inputs, strict=True)
+        }
+        self.state(part, band.state_bytes)
+        if band.accumulates:
+            [[summed[row]]] = read.values()
+            if not last:
+                return
+            sources = {call.inputs[0]: np.stack([summed[y] for y in range(band.height)], axis=-3)[None]}
+            sources = {t: v.reshape(self.graph.tensors[t].shape) for t, v in sources.items()}
+            result = kind(operator.kind).reference(operator, self.graph.tensors, _operands(self, operator, sources))
+            self.put(place, result[0])
+        else:
+            self.put(place, self.computed(operator, call.inputs, band.windows, read, row))
+        self.poison(part.scratch, band.scratch_bytes)
+        self.check(part.tensor, self.get(place, written), out)
+
+    def state(self, part: Part, size: int) -> None:
+        """Nothing may touch a state between two rows of its part."""
+        if size:
+            assert part.state is not None and part.operator is not None
+            now = self.arena[part.state : part.state + size]
+            if part.operator in self.states and not np.array_equal(now, self.states[part.operator]):
+                raise Clobbered(f"state of operator {part.operator}")
+            self.poison(part.state, size)
+            self.states[part.operator] = now.copy()
+
+    def computed(
+        self,
+        operator: Operator,
+        tensors: Sequence[int],
+        windows: Sequence[RowWindow],
+        read: dict[int, list[Array]],
+        row: int,
+    ) -> Array:
+        """One row of the output, by the reference of an operator that has no other."""
+        described = dict(self.graph.tensors)
+        sources = {}
+        attributes = operator.attributes
+        for tensor, window in zip(tensors, windows, strict=True):
+            shape = self.graph.tensors[tensor].shape
+            rows = read[tensor]
+            if _tall(self.values[tensor]):
+                shape = (1, len(rows), *shape[2:])
+            described[tensor] = replace(described[tensor], shape=shape)
+            sources[tensor] = np.stack(rows).reshape(shape) if rows else np.zeros(shape, self.values[tensor].dtype)
+            if isinstance(attributes, Window):
+                top = max(0, window.before - row * window.stride)
+                bottom = window.size - top - len(rows)
+                attributes = replace(attributes, pad_top=top, pad_bottom=bottom)
+        [output] = operator.outputs
+        if _tall(self.values[output]):
+            shape = self.graph.tensors[output].shape
+            described[output] = replace(described[output], shape=(1, 1, *shape[2:]))
+        one = replace(operator, attributes=attributes)
+        [result] = kind(operator.kind).reference(one, described, _operands(self, operator, sources, row))
+        return result
+
+
+def _tall(value: Array) -> bool:
+    return value.ndim == 4 and len(value) == 1
+
+
+def _row(value: Array, row: int) -> Array:
+    return value[0, row] if _tall(value) else value
+
+
+def _place(rows: Rows, row: int) -> int:
+    return rows.offset + (row % rows.count if rows.count else row) * rows.pitch
+
+
+def _inside(window: RowWindow, row: int, height: int) -> list[int]:
+    first = row * window.stride - window.before
+    return list(range(max(first, 0), min(first + window.size, height)))
+
+
+def _operands(state: _Replay, operator: Operator, sources: dict[int, Array], row: int | None = None) -> list[Array]:
+    """A reference's inputs: constants from the network, of one row where it has as many rows as the output."""
+    height = len(state.values[operator.outputs[0]][0]) if _tall(state.values[operator.outputs[0]]) else 1
+    found = []
+    for tensor in operator.inputs:
+        if tensor is not None:
+            data = state.graph.tensors[tensor].data
+            if data is not None and row is not None and not isinstance(operator.attributes, Window) and _tall(data):
+                data = data[:, row : row + 1] if len(data[0]) == height > 1 else data
+            found.append(sources[tensor] if data is None else data)
+    return found
