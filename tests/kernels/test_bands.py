@@ -103,6 +103,7 @@ FUNCTIONS = (
     "conv_2d_s8_dsp_2x4",
     "conv_2d_s8_dsp_direct",
     "conv_2d_s8_dsp_kronecker",
+    "conv_2d_s8_rv_twin",
     "depthwise_conv_2d_s8_3x3",
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks, direct, kronecker, short_pairs, weighted, winograd
+from shoal.operators import channel_pairs, checks, direct, kronecker, short_pairs, twin, weighted, winograd
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
@@ -33,6 +33,8 @@ _WINOGRAD = (
     (winograd.LARGE, Kernel("conv_2d_s8_dsp_winograd", "conv_2d_s8_dsp_winograd", _DSP, common_bytes=768), 2200),
     (winograd.SMALL, Kernel("conv_2d_s8_dsp_winograd_2", "conv_2d_s8_dsp_winograd_2", _DSP, common_bytes=768), 1500),
 )
+_RV = frozenset({"muldiv"})
+_RV_TWIN = Kernel("conv_2d_s8_rv_twin", "conv_2d_s8_rv_twin", _RV, common_bytes=1500)
 _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes=940)
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
@@ -126,6 +128,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         found.append(_dsp_2x4(geometry, image, source, output, sums, form))
     if features >= _DSP and kronecker.fits(geometry, sums, form, output.zero_point):
         found.append(_kronecker(geometry, source, output, sums, form))
+    if features >= _RV and twin.fits(geometry, sums, form):
+        found.append(_rv_twin(geometry, image, source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
 
 
@@ -289,6 +293,33 @@ def _dsp_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
     if literal:
         return tiles * pairs * (26 * rounds + 39) + pixels * (21 * runs + 11 * quads // 2) + 80 * rows
     return tiles * (pairs * (26 * rounds + 43) + 82 * groups) + pixels * (72 * runs + 7 * quads + 66)
+
+
+def _rv_twin(
+    geometry: dict[str, int],
+    image: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+) -> Call:
+    """Three pixels by four channels, two products in one multiply: see conv_2d_s8_rv_twin.h."""
+    rectified = output.zero_point == -128
+    shape = {name: geometry[name] for name in twin.SHAPE}
+    weights = twin.stream(sums, form)
+    call = Call(
+        _RV_TWIN,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*shape.items(), ("rectified", int(rectified)), ("clamped", int(form.clamped))),
+        parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
+        constants=(Constant("weights", weights),),
+        scratch_bytes=twin.scratch_bytes(geometry),
+        in_place=(overlap(geometry, twin.PIXELS, packed=True),),
+        instructions=twin.instructions(geometry, len(weights)),
+        code_bytes=500,
+    )
+    return _banded(call, image, row_overlap(image, twin.PIXELS, packed=True), twin.instructions(image, len(weights)))
 
 
 def _portable(

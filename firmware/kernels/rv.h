@@ -1,0 +1,38 @@
+/* What kernels for RISC-V stand on: cores with 28 registers to compute in, a multiplier of 32 bits and no SIMD. They
+ * are plain C, and run on the host as they are. */
+#ifndef SHOAL_RV_H
+#define SHOAL_RV_H
+
+#include "fixed_point.h"
+#include "kernel.h"
+
+/* A loop that needs all registers: a function of its own, in the order in which it is written. Reordered, its values
+ * outnumber the registers and are spilled. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SHOAL_INNER_LOOP static __attribute__((noinline, unused, optimize("no-schedule-insns", "no-tree-reassoc")))
+#elif defined(__GNUC__)
+#define SHOAL_INNER_LOOP static __attribute__((noinline, unused))
+#else
+#define SHOAL_INNER_LOOP static
+#endif
+
+/* Makes a constant a value like others, so that it is not made anew wherever it is used. */
+#if defined(__GNUC__)
+#define SHOAL_IN_REGISTER(value) __asm__("" : "+r"(value))
+#else
+#define SHOAL_IN_REGISTER(value)
+#endif
+
+/* fixed_point.h's requantize from one high word, for |sum| < 2^29. `shift` is its halving + 2, `addend` is
+ * 1 + offset * 2^(halving + 1); `rectified`: the zero point is -128, which all negative sums come to.
+ *
+ * The high word of 4·sum·multiplier, plus 1, halved, is what the first rounding gives; floors nest, so that the second
+ * one's constants double and both shifts are one. Without the sign's part a negative sum's result is at most that of
+ * zero. */
+SHOAL_INLINE int8_t rescale_quadrupled(int32_t sum, int32_t multiplier, int32_t addend, int32_t shift,
+                                       int32_t rectified) {
+    const int32_t high = (int32_t)(((int64_t)(sum * 4) * multiplier) >> 32);
+    return saturate_s8((high + addend + (rectified ? 0 : (sum >> 31) * 2)) >> shift);
+}
+
+#endif

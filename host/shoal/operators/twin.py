@@ -1,0 +1,93 @@
+"""Weights of two output channels in a word, for kernels that multiply both at once: see conv_2d_s8_rv_twin.h."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from shoal.operators.requantization import Requantization, Sums, wrap
+from shoal.tensors import Array
+
+#: the members of the kernel's shape that describe its loops
+SHAPE = (
+    *("batches", "input_h", "input_w", "input_c", "output_h", "output_w", "output_c", "filter_h", "filter_w"),
+    *("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left"),
+)
+
+#: pixels of a tile
+PIXELS = 3
+
+_BLOCK, _TAPS = 4, 4
+_STEP = PIXELS * _TAPS
+
+
+def fits(geometry: Mapping[str, int], sums: Sums, form: Requantization) -> bool:
+    """Whether the kernel takes this shape, any two products can be summed in half a word, and rv.h's rescale is exact:
+    no overflow for any sum that is reached."""
+    if geometry["groups"] != 1 or geometry["output_c"] % _BLOCK or form.general:
+        return False
+    reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
+    halving = form.shifts.astype(np.int64)
+    value = (np.minimum(reach, 1 << 29) * sums.multipliers >> 30) + 3
+    addend = np.int64(abs(form.offset)) << halving + 1
+    rescaled = (reach < 1 << 29) & (halving <= 29) & (value + addend < 1 << 31)
+    return bool(rescaled.all()) and bool(_in_half(_quads(sums).reshape(-1, 2)).all())
+
+
+def _quads(sums: Sums) -> Array:
+    """int64 [channels, quads, 4], products beyond the last zero."""
+    wide = sums.weights.astype(np.int64)
+    return np.pad(wide, ((0, 0), (0, -wide.shape[1] % _TAPS))).reshape(len(wide), -1, _TAPS)
+
+
+def _in_half(weights: Array) -> Array:
+    """Whether the sums of int8 inputs times these weights, [..., taps], are all int16."""
+    positive, negative = np.maximum(weights, 0).sum(axis=-1), np.minimum(weights, 0).sum(axis=-1)
+    most, least = 127 * positive - 128 * negative, 127 * negative - 128 * positive
+    return np.asarray((most < 1 << 15) & (least >= -(1 << 15)))
+
+
+def stream(sums: Sums, form: Requantization) -> Array:
+    """int32, flat: what the sums of each block of channels start from, its runs of quads, its records."""
+    quads = _quads(sums)
+    wide = np.asarray(_in_half(quads).reshape(-1, _BLOCK, quads.shape[1]).all(axis=1))
+    pairs = quads.reshape(-1, 2, *quads.shape[1:])
+    words = (pairs[:, 0] + (pairs[:, 1] << 16)).reshape(-1, 2, *quads.shape[1:])
+    bias = sums.bias.astype(np.int64).reshape(-1, 2, 2)
+    halving = form.shifts.astype(np.int64)
+    records = np.stack([sums.multipliers, 1 + (np.int64(form.offset) << halving + 1), halving + 2], axis=1)
+    found = []
+    for block, is_wide in enumerate(wide):
+        groups = 2 * len(is_wide) - int(is_wide.sum())
+        both = bias[block, :, 0] + (bias[block, :, 1] << 16) - (groups << 15)
+        found += [np.stack([both, bias[block, :, 1]], axis=1).reshape(-1)]
+        found += _runs(words[block].transpose(1, 0, 2).reshape(len(is_wide), -1), is_wide)
+        found += [records[_BLOCK * block : _BLOCK * (block + 1)].reshape(-1)]
+    return wrap(np.concatenate(found))
+
+
+def _runs(words: Array, wide: Array) -> list[Array]:
+    """Runs of wide quads, the bytes that they have in scratch first, with a narrow one between."""
+    found, start = [], 0
+    for stop in [*np.flatnonzero(~wide), len(wide)]:
+        found += [np.array([_STEP * (stop - start)]), words[start : stop + 1].reshape(-1)]
+        start = stop + 1
+    return found
+
+
+def scratch_bytes(geometry: Mapping[str, int]) -> int:
+    """Of the windows of a tile, and of one as it lies."""
+    products = geometry["filter_h"] * geometry["filter_w"] * geometry["input_c"]
+    filled = -(-products // _TAPS) * _TAPS
+    return filled * (PIXELS + (1 if geometry["input_c"] % _TAPS else 0))
+
+
+def instructions(geometry: Mapping[str, int], words: int) -> int:
+    """Fitted to counts on an emulated ESP32-C3, GCC 12 at -O3. `words` of the stream tell how many quads are narrow."""
+    quads = -(-geometry["filter_h"] * geometry["filter_w"] * geometry["input_c"] // _TAPS)
+    blocks = geometry["output_c"] // _BLOCK
+    narrow = words - blocks * (8 * quads + 17)
+    tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // PIXELS)
+    windows = 33 * geometry["filter_h"] + (46 if geometry["input_c"] % _TAPS else 14) * quads
+    return tiles * (blocks * (90 * quads + 177) + 37 * narrow + windows)
