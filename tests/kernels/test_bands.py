@@ -101,6 +101,7 @@ FUNCTIONS = (
     "conv_2d_s8",
     "conv_2d_s8_dsp",
     "conv_2d_s8_dsp_2x4",
+    "conv_2d_s8_dsp_3x2",
     "conv_2d_s8_dsp_direct",
     "conv_2d_s8_dsp_kronecker",
     "conv_2d_s8_rv_twin",

@@ -4,6 +4,7 @@ what they do not take."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ from shoal.operators.requantization import Requantization, Sums
 from shoal.operators.window import extent
 
 DSP = frozenset({"dsp"})
-WINOGRAD, SMALL_WINOGRAD, DIRECT = (f"conv_2d_s8_dsp_{name}" for name in ("winograd", "winograd_2", "direct"))
+WINOGRAD, SMALL_WINOGRAD, DIRECT, TRIPLES = (
+    f"conv_2d_s8_dsp_{name}" for name in ("winograd", "winograd_2", "direct", "3x2")
+)
 
 
-@pytest.fixture(params=[WINOGRAD, SMALL_WINOGRAD, DIRECT])
+@pytest.fixture(params=[WINOGRAD, SMALL_WINOGRAD, DIRECT, TRIPLES])
 def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The kernel as the only candidate, whatever is cheaper."""
     every = conv_2d.calls
@@ -82,13 +85,17 @@ def examples(draw: st.DrawFn, kernel: str) -> Example:
     if kernel == DIRECT:
         window, stride = (draw(st.tuples(st.integers(1, 3), st.integers(1, 3))) for _ in range(2))
         dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 3)]))
+    elif kernel == TRIPLES:
+        window, stride = (draw(st.tuples(st.integers(1, 4), st.integers(1, 3))) for _ in range(2))
+        dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1)]))
     else:
         window = (3, 3)
+    depth, channels = draw(st.integers(1, 20)), draw(st.integers(1, 6))
     least = [1 if padding == "SAME" else extent(w, d) for w, d in zip(window, dilation, strict=True)]
     height, width = (draw(st.integers(n, n + 14)) for n in least)
     example = convolution(
-        (draw(st.integers(1, 2)), height, width, 4 * draw(st.integers(1, 5))),
-        4 * draw(st.integers(1, 3)),
+        (draw(st.integers(1, 2)), height, width, depth if kernel == TRIPLES else 4 * -(-depth // 4)),
+        2 * channels if kernel == TRIPLES else 4 * -(-channels // 2),
         draw(numbers),
         padding,
         draw(st.sampled_from(ACTIVATIONS)),
@@ -119,6 +126,10 @@ def test_emulated(alone: str) -> None:
         drawn += [convolution((1, 7, 9, 16), 8, NUMBERS, stride=(2, 2))]
         drawn += [convolution((1, 6, 7, 8), 4, NUMBERS, window=(1, 2), dilation=(1, 3))]
         drawn += [convolution((1, 2, 5, depth), 4, NUMBERS, window=(1, 2)) for depth in (48, 64, 128)]
+    if alone == TRIPLES:
+        relu = replace(NUMBERS, output_zero_point=-128)
+        drawn += [convolution((1, 5, 8, 3), 6, relu, "SAME", "RELU", window=(4, 2), stride=(2, 2), dilation=(2, 1))]
+        drawn += [convolution((1, 2, 3, depth), 2, relu, window=(1, 1)) for depth in (3, 5, 11, 30)]
     assert_c_is_exact(drawn, core="cortex-m4")
 
 

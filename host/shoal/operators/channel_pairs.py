@@ -42,3 +42,20 @@ def pair_records(sums: Sums, form: Requantization, groups: int) -> Array:
         shifts[0::2] + 256 * shifts[1::2],
     )
     return wrap(np.stack(columns, axis=1))
+
+
+def stream(sums: Sums, form: Requantization, runs: int) -> Array:
+    """int32, flat: per pair of channels the biases A and A + 256 · B; the halfwords, each of the `runs` of contiguous
+    inputs filled up to a multiple of four; multiplier, offset << halving and shift of both."""
+    channels = len(sums.weights)
+    by_run = sums.weights.reshape(channels, runs, -1)
+    filled = np.pad(by_run, ((0, 0), (0, 0), (0, -by_run.shape[2] % 4))).reshape(channels, -1)
+    bias = sums.bias.astype(np.int64)
+    halving = form.shifts.astype(np.int64)
+    rescale = np.stack((sums.multipliers, np.int64(form.offset) << halving, halving + 1), axis=1)
+    parts = (
+        np.stack((bias[0::2], bias[0::2] + 256 * bias[1::2]), axis=1),
+        halfwords(filled).reshape(channels // 2, -1).view(np.int32),
+        rescale.reshape(channels // 2, -1),
+    )
+    return wrap(np.concatenate(parts, axis=1)).reshape(-1)

@@ -36,6 +36,7 @@ _WINOGRAD = (
 _RV = frozenset({"muldiv"})
 _RV_TWIN = Kernel("conv_2d_s8_rv_twin", "conv_2d_s8_rv_twin", _RV, common_bytes=1500)
 _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes=940)
+_DSP_3X2 = Kernel("conv_2d_s8_dsp_3x2", "conv_2d_s8_dsp_3x2", _DSP, common_bytes=500)
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
 
@@ -116,6 +117,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     found = [_portable(kernel, geometry, image, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
         found += [_dsp(kernel, geometry, image, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+        if geometry["groups"] == geometry["dilation_w"] == 1 and geometry["output_c"] % 2 == 0:
+            found.append(_dsp_3x2(geometry, image, source, output, sums, form))
     if features >= _DSP and direct.fits(geometry, sums, form):
         found.append(_direct(geometry, image, source, output, sums, form))
     if features >= _DSP:
@@ -243,6 +246,43 @@ def _dsp_2x4_instructions(relu: bool, geometry: Mapping[str, int]) -> int:
     unpacking = 2 * runs * (5 * (length // 4) + 2 * (length % 4) + 3) * (1 + 0.8 * _border(geometry))
     channels = geometry["output_c"] // short_pairs.BLOCK * (11 * pairs + 3 * -(-pairs // 16) + (40 if relu else 56))
     return int(tiles * (channels + unpacking + 30))
+
+
+def _dsp_3x2(
+    geometry: dict[str, int],
+    image: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+) -> Call:
+    """Three pixels by two channels: see conv_2d_s8_dsp_3x2.h."""
+    relu = output.zero_point == -128
+    runs, length = geometry["filter_h"], geometry["filter_w"] * geometry["input_c"]
+    shape = {name: value for name, value in geometry.items() if name not in ("groups", "dilation_w")}
+    call = Call(
+        _DSP_3X2,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*shape.items(), ("relu", int(relu)), ("clamped", int(form.clamped))),
+        parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
+        constants=(Constant("weights", channel_pairs.stream(sums, form, runs)),),
+        scratch_bytes=24 * runs * -(-length // 4),
+        in_place=(overlap(geometry, 3, packed=True),),
+        instructions=_dsp_3x2_instructions(relu, geometry),
+        code_bytes=250 if geometry["filter_h"] * geometry["filter_w"] == 1 else 900,
+    )
+    return _banded(call, image, row_overlap(image, 3, True), _dsp_3x2_instructions(relu, image))
+
+
+def _dsp_3x2_instructions(relu: bool, geometry: Mapping[str, int]) -> int:
+    """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    runs, length = geometry["filter_h"], geometry["filter_w"] * geometry["input_c"]
+    quads = runs * -(-length // 4)
+    tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // 3)
+    unpacking = runs * (14 * (length // 4) + 20 * (length % 4) + 12) * (1 + 3 * _border(geometry))
+    channels = geometry["output_c"] // 2 * (17 * quads + 3 * -(-quads // 4) + (50 if relu else 56))
+    return int(tiles * (channels + unpacking + 45))
 
 
 def _dsp(
