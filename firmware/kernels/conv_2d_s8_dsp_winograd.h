@@ -158,13 +158,6 @@ SHOAL_INLINE void conv_2d_s8_dsp_winograd_multiply(const conv_2d_s8_dsp_winograd
 
 #endif
 
-/* Values that registers have no room for, kept from being spilled one by one. */
-#if defined(__GNUC__)
-#define SHOAL_IN_MEMORY(array) __asm__ volatile("" : : "r"(array) : "memory")
-#else
-#define SHOAL_IN_MEMORY(array)
-#endif
-
 /* Six values at the six points. A word is 65536 times one channel's value plus another's, whatever their signs, so that
  * words add and shift as values do. */
 SHOAL_INLINE void conv_2d_s8_dsp_winograd_points(const uint32_t *d, uint32_t *points) {

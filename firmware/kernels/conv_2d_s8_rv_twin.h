@@ -131,7 +131,7 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_tile(const int8_t *inputs, const int8_t *la
                 const int32_t i = 2 * p + k / 2;
                 const uint32_t upper = (uint32_t)sums.upper[i];
                 const int32_t sum = (int32_t)(k % 2 == 0 ? sums.both[i] - (upper << 16) : upper);
-                targets[p][k] = rescale_quadrupled(sum, multiplier, addend, shift, rectified);
+                targets[p][k] = rescale_quadrupled(4 * sum, multiplier, addend, shift, rectified);
             }
         }
         SHOAL_UNROLL(3)

@@ -31,6 +31,13 @@
 #define SHOAL_INNER_LOOP static
 #endif
 
+/* Values that registers have no room for, kept from being spilled one by one. */
+#if defined(__GNUC__)
+#define SHOAL_IN_MEMORY(array) __asm__ volatile("" : : "r"(array) : "memory")
+#else
+#define SHOAL_IN_MEMORY(array)
+#endif
+
 /* A word from any address: one load on cores that allow it, bytes elsewhere. */
 SHOAL_INLINE uint32_t load_word(const void *address) {
     uint32_t word;

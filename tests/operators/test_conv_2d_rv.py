@@ -19,10 +19,10 @@ from shoal.operators.requantization import Requantization, Sums
 from shoal.operators.window import extent
 
 RV = frozenset({"muldiv"})
-TWIN = "conv_2d_s8_rv_twin"
+TWIN, WINOGRAD = "conv_2d_s8_rv_twin", "conv_2d_s8_rv_winograd"
 
 
-@pytest.fixture(params=[TWIN])
+@pytest.fixture(params=[TWIN, WINOGRAD])
 def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The kernel as the only candidate, whatever is cheaper."""
     every = conv_2d.calls
@@ -45,14 +45,18 @@ def convolution(
     stride: tuple[int, int] = (1, 1),
     dilation: tuple[int, int] = (1, 1),
 ) -> Example:
-    """`extreme`: all weights and inputs at the ends of their range, else some channels of small weights."""
+    """`extreme`: weights and inputs at the ends of their range, all alike or with signs as Winograd's transforms add
+    them most; else some channels of small weights."""
     batches, height, width, depth = shape
     rng = np.random.default_rng(n.seed)
     filters = weights(rng, (channels, *window, depth))
     values = int8s(n.seed + 2, shape)
     if extreme:
-        filters[:] = rng.choice([-127, 127], (channels, 1, 1, 1))
-        values[:] = rng.choice([-128, 127], (1, height, 1, 1))
+        turns = n.seed % 2
+        c, y, x = np.mgrid[:channels, : window[0], : window[1]]
+        filters[:] = np.where((c + turns * (y + x)) % 2, 127, -127)[..., None]
+        y, x = np.mgrid[:height, :width]
+        values[:] = np.where(turns * (y + x) % 2, 127, -128)[..., None]
     else:
         filters //= rng.choice([1, 2, 4, 16], (channels, 1, 1, 1)).astype(np.int8)
     reach = (0, 0) if padding == "SAME" else tuple(extent(w, d) - 1 for w, d in zip(window, dilation, strict=True))
@@ -80,12 +84,15 @@ numbers = st.builds(
 def examples(draw: st.DrawFn, kernel: str) -> Example:
     """What the kernel takes."""
     padding = draw(st.sampled_from(["SAME", "SAME", "VALID"]))
-    window, stride = (draw(st.tuples(st.integers(1, 4), st.integers(1, 3))) for _ in range(2))
-    dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 3), (2, 2)]))
+    window, stride, dilation, depth = (3, 3), (1, 1), (1, 1), 4 * draw(st.integers(1, 5))
+    if kernel == TWIN:
+        window, stride = (draw(st.tuples(st.integers(1, 4), st.integers(1, 3))) for _ in range(2))
+        dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 3), (2, 2)]))
+        depth = draw(st.integers(1, 20))
     least = [1 if padding == "SAME" else extent(w, d) for w, d in zip(window, dilation, strict=True)]
-    height, width = (draw(st.integers(n, n + 8)) for n in least)
+    height, width = (draw(st.integers(n, n + 16)) for n in least)
     example = convolution(
-        (draw(st.integers(1, 2)), height, width, draw(st.integers(1, 20))),
+        (draw(st.integers(1, 2)), height, width, depth),
         4 * draw(st.integers(1, 3)),
         draw(numbers),
         padding,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks, direct, kronecker, short_pairs, twin, weighted, winograd
+from shoal.operators import channel_pairs, checks, direct, kronecker, rv_winograd, short_pairs, twin, weighted, winograd
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
@@ -35,6 +35,7 @@ _WINOGRAD = (
 )
 _RV = frozenset({"muldiv"})
 _RV_TWIN = Kernel("conv_2d_s8_rv_twin", "conv_2d_s8_rv_twin", _RV, common_bytes=1500)
+_RV_WINOGRAD = Kernel("conv_2d_s8_rv_winograd", "conv_2d_s8_rv_winograd", _RV, common_bytes=800)
 _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes=940)
 _DSP_3X2 = Kernel("conv_2d_s8_dsp_3x2", "conv_2d_s8_dsp_3x2", _DSP, common_bytes=500)
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
@@ -114,7 +115,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     geometry = _one_row(image)
     if weights.shape[1:] == source.shape[1:] and output.shape[1:3] == (1, 1) and not _is_padded(operator):
         return row_calls(source, output, sums, form, 0, features)
-    found = [_portable(kernel, geometry, image, source, output, sums, form) for kernel in (_LITERAL, _SHARED)]
+    found = [_portable(kernel, geometry, image, source, output, sums, form, features) for kernel in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
         found += [_dsp(kernel, geometry, image, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
         if geometry["groups"] == geometry["dilation_w"] == 1 and geometry["output_c"] % 2 == 0:
@@ -133,6 +134,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         found.append(_kronecker(geometry, source, output, sums, form))
     if features >= _RV and twin.fits(geometry, sums, form):
         found.append(_rv_twin(geometry, image, source, output, sums, form))
+    if features >= _RV and rv_winograd.fits(geometry, sums, form):
+        found.append(_rv_winograd(geometry, source, output, sums, form))
     return sorted(found, key=lambda call: call.instructions)
 
 
@@ -362,6 +365,27 @@ def _rv_twin(
     return _banded(call, image, row_overlap(image, twin.PIXELS, packed=True), twin.instructions(image, len(weights)))
 
 
+def _rv_winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
+    """Four tiles of pixels by four channels: see conv_2d_s8_rv_winograd.h."""
+    shape = rv_winograd.shape(geometry)
+    rectified = output.zero_point == -128
+    return Call(
+        _RV_WINOGRAD,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*shape.items(), ("rectified", int(rectified)), ("clamped", int(form.clamped))),
+        parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
+        constants=(
+            Constant("weights", rv_winograd.weights(sums)),
+            Constant("requantization", rv_winograd.records(sums, form)),
+        ),
+        scratch_bytes=rv_winograd.scratch_bytes(shape),
+        in_place=(rv_winograd.overlap(shape),),
+        instructions=rv_winograd.instructions(shape),
+        code_bytes=1500,
+    )
+
+
 def _portable(
     kernel: Kernel,
     geometry: dict[str, int],
@@ -370,6 +394,7 @@ def _portable(
     output: Tensor,
     sums: Sums,
     form: Requantization,
+    features: frozenset[str],
 ) -> Call:
     """Two pixels, or one at the edges, by four channels: see conv_2d_s8.h for the order of the constants."""
     groups = geometry["groups"]
@@ -393,23 +418,25 @@ def _portable(
             Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
         ),
         in_place=(overlap(geometry, 2, packed=False),),
-        instructions=_portable_instructions(kernel.literal, geometry),
+        instructions=_portable_instructions(kernel.literal, geometry, features),
         code_bytes=(650 if geometry["filter_h"] * geometry["filter_w"] == 1 else 1500) if kernel.literal else 3230,
     )
-    return _banded(call, image, row_overlap(image, 2, False), _portable_instructions(kernel.literal, image))
+    return _banded(call, image, row_overlap(image, 2, False), _portable_instructions(kernel.literal, image, features))
 
 
-def _portable_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
-    """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+def _portable_instructions(literal: bool, geometry: Mapping[str, int], features: frozenset[str]) -> int:
+    """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3; RV32IMC has no multiply and add in one."""
     groups, filter_h = geometry["groups"], geometry["filter_h"]
     count = groups * -(-geometry["output_c"] // groups // BLOCK)
     products = filter_h * geometry["filter_w"] * geometry["input_c"] // groups
     pairs, singles = (geometry["batches"] * geometry["output_h"] * n for n in _tiles(geometry))
     if literal:
-        paired = count * (18 * products + 44 * filter_h + 118)
-        return pairs * paired + singles * count * (11 * products + 7 * filter_h + 275)
-    paired = count * (18 * products + 50 * filter_h + 301) + 69
-    return pairs * paired + singles * count * (13 * products + 61 * filter_h + 242)
+        instructions = pairs * count * (18 * products + 44 * filter_h + 118)
+        instructions += singles * count * (11 * products + 7 * filter_h + 275)
+    else:
+        instructions = pairs * (count * (18 * products + 50 * filter_h + 301) + 69)
+        instructions += singles * count * (13 * products + 61 * filter_h + 242)
+    return instructions * 10 // 7 if features >= _RV else instructions
 
 
 def _banded(call: Call, image: dict[str, int], in_place: int | None, instructions: int) -> Call:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from shoal.operators import quadrupled
 from shoal.operators.requantization import Requantization, Sums, wrap
 from shoal.tensors import Array
 
@@ -23,16 +24,10 @@ _STEP = PIXELS * _TAPS
 
 
 def fits(geometry: Mapping[str, int], sums: Sums, form: Requantization) -> bool:
-    """Whether the kernel takes this shape, any two products can be summed in half a word, and rv.h's rescale is exact:
-    no overflow for any sum that is reached."""
+    """Whether the kernel takes this shape, and any two products can be summed in half a word."""
     if geometry["groups"] != 1 or geometry["output_c"] % _BLOCK or form.general:
         return False
-    reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
-    halving = form.shifts.astype(np.int64)
-    value = (np.minimum(reach, 1 << 29) * sums.multipliers >> 30) + 3
-    addend = np.int64(abs(form.offset)) << halving + 1
-    rescaled = (reach < 1 << 29) & (halving <= 29) & (value + addend < 1 << 31)
-    return bool(rescaled.all()) and bool(_in_half(_quads(sums).reshape(-1, 2)).all())
+    return quadrupled.fits(sums, form) and bool(_in_half(_quads(sums).reshape(-1, 2)).all())
 
 
 def _quads(sums: Sums) -> Array:
@@ -55,8 +50,7 @@ def stream(sums: Sums, form: Requantization) -> Array:
     pairs = quads.reshape(-1, 2, *quads.shape[1:])
     words = (pairs[:, 0] + (pairs[:, 1] << 16)).reshape(-1, 2, *quads.shape[1:])
     bias = sums.bias.astype(np.int64).reshape(-1, 2, 2)
-    halving = form.shifts.astype(np.int64)
-    records = np.stack([sums.multipliers, 1 + (np.int64(form.offset) << halving + 1), halving + 2], axis=1)
+    records = quadrupled.records(sums, form)
     found = []
     for block, is_wide in enumerate(wide):
         groups = 2 * len(is_wide) - int(is_wide.sum())

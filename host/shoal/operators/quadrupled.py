@@ -1,0 +1,25 @@
+"""Rescaling from four times a sum, for cores where one instruction gives a product's high word: see rv.h."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shoal.operators.requantization import Requantization, Sums
+from shoal.tensors import Array
+
+
+def fits(sums: Sums, form: Requantization) -> bool:
+    """Whether it is exact: no overflow for any sum that is reached."""
+    if form.general:
+        return False
+    reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
+    halving = form.shifts.astype(np.int64)
+    value = (np.minimum(reach, 1 << 29) * sums.multipliers >> 30) + 3
+    addend = np.int64(abs(form.offset)) << halving + 1
+    return bool(((reach < 1 << 29) & (halving <= 29) & (value + addend < 1 << 31)).all())
+
+
+def records(sums: Sums, form: Requantization) -> Array:
+    """int64 [channels, 3]: multiplier, addend, shift."""
+    halving = form.shifts.astype(np.int64)
+    return np.stack([sums.multipliers, 1 + (np.int64(form.offset) << halving + 1), halving + 2], axis=1)
