@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from shoal import boards
+from shoal.boards.board import Board
 from shoal.network import read_tflite, simplify
 from shoal.network.graph import Graph
 from shoal.plan.planner import plan
-from shoal.plan.steps import Options
+from shoal.plan.steps import Options, Plan
 from shoal.render import project
 from shoal.tensors import Array
 
@@ -28,12 +29,13 @@ FLAGS = (
 @dataclass(frozen=True)
 class Case:
     """A model file's bytes and the samples to run: each sample one array per model input. `features` are those of the
-    core to choose kernels for; `prefer` as in Options."""
+    core to choose kernels for; `prefer` as in Options; `planner` makes the plan where it is not the default one."""
 
     model: bytes
     samples: Sequence[Sequence[Array]]
     prefer: str = "speed"
     features: frozenset[str] = frozenset()
+    planner: Callable[[Graph, Board, Options], Plan] = plan
 
 
 def run_models(
@@ -49,8 +51,8 @@ def run_models(
     For another machine: its `compiler`, the `files` that its programs need besides, the `launcher` that runs one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        graphs = [_write(folder, i, case) for i, case in enumerate(cases)]
-        (folder / "main.c").write_text(_main(cases, graphs))
+        plans = [_write(folder, i, case) for i, case in enumerate(cases)]
+        (folder / "main.c").write_text(_main(cases, plans))
         for path, text in (files or {}).items():
             (folder / path).write_text(text)
         sources = sorted(str(p) for p in folder.rglob("*.c"))
@@ -64,34 +66,75 @@ def run_models(
         command = [*launcher, str(folder / "program")]
         ran = subprocess.run(command, input=stream, capture_output=True, check=False, timeout=120)
         assert ran.returncode == 0, ran.stderr.decode(errors="replace")[:6000]
-        return _split(ran.stdout, cases, graphs)
+        return _split(ran.stdout, cases, [p.graph for p in plans])
 
 
-def _write(folder: Path, index: int, case: Case) -> Graph:
+def _write(folder: Path, index: int, case: Case) -> Plan:
     source = folder / f"m{index}.tflite"
     source.write_bytes(case.model)
     graph = simplify.simplify(read_tflite.read(source))
     host = boards.load("host")
     board = replace(host, core=replace(host.core, features=host.core.features | case.features))
-    planned = plan(graph, board, Options(name=f"m{index}", prefer=case.prefer))
+    planned = case.planner(graph, board, Options(name=f"m{index}", prefer=case.prefer))
     for path, content in project.library(planned).items():
         target = folder / f"m{index}" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    return graph
+    return planned
 
 
-def _main(cases: Sequence[Case], graphs: Sequence[Graph]) -> str:
-    lines = ["#include <stdio.h>"]
-    lines += [f'#include "m{i}/m{i}.h"' for i in range(len(cases))]
+#: callbacks of a model whose input or output travels in rows, to and from buffers of this program
+_ROWS = """
+static uint8_t m{i}_in[{input}];
+static uint8_t m{i}_out[{output}];
+
+static int m{i}_read_row(void *row, unsigned y, void *context) {{
+    memcpy(row, m{i}_in + y * {input_row}u, {input_row}u);
+    *(int *)context += 1;
+    return 0;
+}}
+
+static int m{i}_write_row(const void *row, unsigned y, void *context) {{
+    memcpy(m{i}_out + y * {output_row}u, row, {output_row}u);
+    *(int *)context += 1;
+    return 0;
+}}
+"""
+
+
+def _rows(index: int, planned: Plan) -> str:
+    tensors = planned.graph.tensors
+    [source], [result] = planned.graph.inputs, planned.graph.outputs
+    sizes = {"input": tensors[source].bytes, "output": tensors[result].bytes}
+    for name, tensor in (("input", source), ("output", result)):
+        stream = planned.streams.get(tensor)
+        sizes[f"{name}_row"] = stream.bytes if stream else sizes[name]
+    return _ROWS.format(i=index, **sizes)
+
+
+def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
+    """Reads samples from standard input, and writes outputs to standard output. The arena holds rubbish before each."""
+    lines = ["#include <stdio.h>", "#include <string.h>"]
+    lines += [f'#include "m{i}/m{i}.h"\n#include "m{i}/m{i}_steps.h"' for i in range(len(cases))]
+    lines += [_rows(i, planned) for i, planned in enumerate(plans) if planned.streams]
     lines += ["int main(void) {"]
-    for i, (case, graph) in enumerate(zip(cases, graphs, strict=True)):
+    for i, (case, planned) in enumerate(zip(cases, plans, strict=True)):
+        tensors, streams = planned.graph.tensors, planned.streams
         lines.append(f"    for (int n = 0; n < {len(case.samples)}; ++n) {{")
-        for k, tensor in enumerate(graph.inputs):
-            lines.append(f"        if (fread(m{i}_input({k}), 1, {graph.tensors[tensor].bytes}, stdin) == 0) return 1;")
-        lines.append(f"        if (m{i}_run() != 0) return 2;")
-        for k, tensor in enumerate(graph.outputs):
-            lines.append(f"        fwrite(m{i}_output({k}), 1, {graph.tensors[tensor].bytes}, stdout);")
+        lines.append(f"        memset(m{i}_arena(), 0x5A + n, M{i}_ARENA_BYTES);")
+        for k, tensor in enumerate(planned.graph.inputs):
+            place = f"m{i}_in" if tensor in streams else f"m{i}_input({k})"
+            lines.append(f"        if (fread({place}, 1, {tensors[tensor].bytes}, stdin) == 0) return 1;")
+        if streams:
+            calls = sum(s.count for s in streams.values())
+            lines.append("        int calls = 0;")
+            lines.append(f"        if (m{i}_run_rows(m{i}_read_row, m{i}_write_row, &calls) != 0) return 2;")
+            lines.append(f"        if (calls != {calls}) return 3;")
+        else:
+            lines.append(f"        if (m{i}_run() != 0) return 2;")
+        for k, tensor in enumerate(planned.graph.outputs):
+            place = f"m{i}_out" if tensor in streams else f"m{i}_output({k})"
+            lines.append(f"        fwrite({place}, 1, {tensors[tensor].bytes}, stdout);")
         lines.append("    }")
     return "\n".join([*lines, "    return 0;", "}", ""])
 

@@ -13,6 +13,15 @@
 #define SHOAL_INLINE static inline
 #endif
 
+/* A function that is called from many places and is in the image once. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SHOAL_APART __attribute__((noinline, noclone))
+#elif defined(__GNUC__)
+#define SHOAL_APART __attribute__((noinline))
+#else
+#define SHOAL_APART
+#endif
+
 /* Unrolls the loop that follows n times. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define SHOAL_PRAGMA(text) _Pragma(#text)

@@ -29,10 +29,24 @@ typedef struct {
     int32_t count;
 } input_rows;
 
-/* The first pixel of the image's row y, which is not negative. */
+/* How many bytes after slot 0 the image's row y starts; y is not negative. */
+SHOAL_INLINE int32_t row_start(int32_t y, int32_t pitch, int32_t count) {
+    return (count == 0 ? y : (int32_t)((uint32_t)y % (uint32_t)count)) * pitch;
+}
+
+/* The first pixel of the image's row y. */
 SHOAL_INLINE const int8_t *input_row(const input_rows *rows, int32_t y) {
-    const int32_t slot = rows->count == 0 ? y : (int32_t)((uint32_t)y % (uint32_t)rows->count);
-    return rows->base + slot * rows->pitch;
+    return rows->base + row_start(y, rows->pitch, rows->count);
+}
+
+/* Rows of the arena, slot 0 of which lies at `first`. */
+SHOAL_INLINE input_rows rows_at(const uint8_t *first, int32_t pitch, int32_t count) {
+    return (input_rows){(const int8_t *)first, pitch, count};
+}
+
+/* Where row y of such rows is written. */
+SHOAL_INLINE int8_t *row_at(uint8_t *first, int32_t pitch, int32_t count, int32_t y) {
+    return (int8_t *)first + row_start(y, pitch, count);
 }
 
 #endif

@@ -5,7 +5,6 @@
 enum {
     HISTORY = 8, /* requests that may be on the way at once */
     KEPT_ANSWER = 40,
-    ASK_TRIES = 5,
     ASK_MICROSECONDS = 200000, /* for each try */
 };
 
@@ -176,19 +175,16 @@ SHOAL_LINK bool link_poll(link_request *request) {
     return false;
 }
 
-/* Waits for the answer to our own request, and turns away what else comes. */
-SHOAL_LINK static bool await(unsigned port, uint8_t type, uint8_t *answer, uint8_t *answer_length) {
+/* Waits for the answer to our own question, and turns away what else comes. */
+SHOAL_LINK static bool await(const link_question *question, link_request *answer) {
     uint32_t left = ASK_MICROSECONDS;
     while (left > 0) {
-        link_request frame;
         for (unsigned number = 0; number < SHOAL_UARTS; number++) {
-            while (next_frame(number, &frame)) {
-                if (is_request(&frame)) {
-                    (void)accept(&frame);
-                } else if (number == port && frame.type == (type | MESSAGE_REPLY) && frame.session == NO_SESSION &&
-                           frame.sequence == ask_sequence) {
-                    *answer_length = frame.length < *answer_length ? frame.length : *answer_length;
-                    put_bytes(answer, frame.payload, *answer_length);
+            while (next_frame(number, answer)) {
+                if (is_request(answer)) {
+                    (void)accept(answer);
+                } else if (number == question->port && answer->type == (question->type | MESSAGE_REPLY) &&
+                           answer->session == NO_SESSION && answer->sequence == ask_sequence && answer->length > 0) {
                     return true;
                 }
             }
@@ -199,17 +195,17 @@ SHOAL_LINK static bool await(unsigned port, uint8_t type, uint8_t *answer, uint8
     return false;
 }
 
-SHOAL_LINK bool link_ask(unsigned port, uint8_t type, uint8_t length, uint8_t *answer, uint8_t *answer_length) {
-    uint8_t question[FRAME_PAYLOAD];
-    put_bytes(question, link_room(), length);
+SHOAL_LINK bool link_ask(const link_question *question, link_request *answer) {
     ask_sequence++;
     asking = true;
     bool answered = false;
-    for (int tries = 0; tries < ASK_TRIES && !answered; tries++) {
-        fill_header(body, ANY_NODE, type, NO_SESSION, ask_sequence);
-        put_bytes(body + FRAME_HEADER, question, length);
-        frame_send(port, body, (uint8_t)(FRAME_HEADER + length));
-        answered = await(port, type, answer, answer_length);
+    for (uint8_t tries = 0; tries < question->tries && !answered; tries++) {
+        /* anew each time: whoever was turned away meanwhile was answered from the same buffer */
+        fill_header(body, ANY_NODE, question->type, NO_SESSION, ask_sequence);
+        uint8_t *to = put_bytes(body + FRAME_HEADER, question->head, question->head_length);
+        to = put_bytes(to, question->data, question->data_length);
+        frame_send(question->port, body, (uint8_t)(to - body));
+        answered = await(question, answer);
     }
     asking = false;
     return answered;

@@ -25,10 +25,22 @@ uint8_t *link_room(void);
 /* Answers with a status and `length` bytes of link_room, and remembers it for a repeated request. */
 void link_answer(const link_request *request, uint8_t status, uint8_t length);
 
-/* Asks the other end of `port` what changes nothing there, with `length` bytes of link_room, and waits for its answer,
- * a bounded time, with retries; requests that come in meanwhile are told that this node is busy. `*answer_length` bytes
- * of the answer (status first) are copied to `answer` at most; false where none came. */
-bool link_ask(unsigned port, uint8_t type, uint8_t length, uint8_t *answer, uint8_t *answer_length);
+/* A question of this node's own: `head`, then `data`, are its payload, and stay as they are until it is answered.
+ * `tries`: how often it is sent at most, a fifth of a second apart. */
+typedef struct {
+    uint8_t port;
+    uint8_t type;
+    uint8_t tries;
+    uint8_t head_length;
+    uint8_t data_length;
+    const uint8_t *head;
+    const uint8_t *data;
+} link_question;
+
+/* Asks the other end of a port what may be asked twice, and waits for its answer, a bounded time, with retries;
+ * requests that come in meanwhile are told that this node is busy. `answer->payload` starts with a status; false where
+ * no answer came. */
+bool link_ask(const link_question *question, link_request *answer);
 
 /* A frame that nobody answers, from any state: a fault may have stopped everything else. */
 void link_notice(uint8_t type, const uint8_t *payload, uint8_t length);

@@ -23,11 +23,14 @@ enum {
     /* notices: nobody answers them */
     MESSAGE_FAULT = 0x30,
     MESSAGE_STARTED = 0x31,
-    /* change nothing, so a repeated one is simply run again */
+    /* come to the same however often they run, so a repeated one is simply run again */
     MESSAGE_IDENTIFY = 0x40,
     MESSAGE_TENSORS = 0x41,
     MESSAGE_READ = 0x42,
     MESSAGE_ECHO = 0x43,
+    /* what a node asks while it runs: rows of an input, and to take rows of an output */
+    MESSAGE_PULL = 0x44,
+    MESSAGE_PUSH = 0x45,
 
     MESSAGE_PURE = 0x40,
     MESSAGE_REPLY = 0x80,

@@ -36,7 +36,7 @@ SHOAL_LINK PAINTS void measure_start(void) {
     paint(memory.stack_bottom);
 }
 
-SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last) {
+SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last, row_link *rows) {
     hal_memory_map memory = hal_memory();
     measurement result;
     uintptr_t call = hal_stack_pointer();
@@ -44,8 +44,13 @@ SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last) {
     paint(memory.stack_bottom);
     hal_trigger(true);
     uint64_t start = hal_cycles();
-    result.code = last != 0 ? image.run_steps(first, last) : image.run();
-    result.cycles = hal_cycles() - start;
+    if (image.run_rows != 0) {
+        result.code = last != 0 ? image.run_row_steps(first, last, rows_read, rows_write, rows)
+                                : image.run_rows(rows_read, rows_write, rows);
+    } else {
+        result.code = last != 0 ? image.run_steps(first, last) : image.run();
+    }
+    result.cycles = hal_cycles() - start - rows->cycles;
     hal_trigger(false);
     uintptr_t after = lowest(memory.stack_bottom, call);
     uintptr_t deeper = before < after ? before : after;

@@ -2,6 +2,8 @@
 #ifndef SHOAL_MEASURE_H
 #define SHOAL_MEASURE_H
 
+#include "rows.h"
+
 #include <stdint.h>
 
 typedef struct {
@@ -14,7 +16,8 @@ typedef struct {
 /* Paints the stack below the caller. Call it once, early. */
 void measure_start(void);
 
-/* Runs the whole model, or its steps [first, last) where `last` is not 0, with the trigger pin up. */
-measurement measure(unsigned first, unsigned last);
+/* Runs the whole model, or its steps [first, last) where `last` is not 0, with the trigger pin up. Input and
+ * output that travel in rows go over `rows`. */
+measurement measure(unsigned first, unsigned last, row_link *rows);
 
 #endif

@@ -4,11 +4,16 @@
 
 #include <stdint.h>
 
-/* A tensor's place in the arena. */
+/* A tensor's place in the arena; or, where `row_bytes` is not 0, it comes or leaves in rows and has none. */
 typedef struct {
     uint32_t offset;
     uint32_t bytes;
+    uint32_t row_bytes;
 } model_tensor;
+
+/* Brings row y of the input, takes row y of the output; anything but 0 ends the run. */
+typedef int (*model_read)(void *row, unsigned y, void *context);
+typedef int (*model_write)(const void *row, unsigned y, void *context);
 
 typedef struct {
     const char *name;
@@ -23,8 +28,12 @@ typedef struct {
     const model_tensor *inputs;
     const model_tensor *outputs;
     uint8_t *(*arena)(void);
+    /* where input and output are whole; else null */
     int (*run)(void);
     int (*run_steps)(unsigned first, unsigned last);
+    /* where one of them travels in rows; else null */
+    int (*run_rows)(model_read read, model_write write, void *context);
+    int (*run_row_steps)(unsigned first, unsigned last, model_read read, model_write write, void *context);
     void (*reset)(void);
 } model_image;
 

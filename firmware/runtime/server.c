@@ -4,6 +4,7 @@
 #include "fault.h"
 #include "measure.h"
 #include "model.h"
+#include "rows.h"
 
 enum {
     ROOM = FRAME_PAYLOAD - 1, /* of an answer, after its status */
@@ -14,6 +15,7 @@ enum {
     BOARD_MAX = 32,
     VERSION_MAX = 24,
     BUILD_ID_MAX = 20,
+    ECHO_TRIES = 5,
 };
 
 /* An answer's status, and how many bytes of link_room follow it. */
@@ -78,14 +80,14 @@ SHOAL_LINK static reply identify(void) {
 }
 
 /* A tensor of the model's inputs or outputs, or the whole arena; 0 bytes where there is none. */
-SHOAL_LINK static model_tensor place(uint8_t space, uint16_t index) {
+SHOAL_LINK static model_tensor tensor(uint8_t space, uint16_t index) {
     if (space == SPACE_INPUT && index < image.input_count) {
         return image.inputs[index];
     }
     if (space == SPACE_OUTPUT && index < image.output_count) {
         return image.outputs[index];
     }
-    return (model_tensor){0, space == SPACE_ARENA ? image.arena_bytes : 0};
+    return (model_tensor){.bytes = space == SPACE_ARENA ? image.arena_bytes : 0};
 }
 
 SHOAL_LINK static reply tensors(const link_request *request) {
@@ -95,17 +97,19 @@ SHOAL_LINK static reply tensors(const link_request *request) {
     uint8_t space = request->payload[0];
     uint16_t count = space == SPACE_INPUT ? image.input_count : image.output_count;
     uint8_t *to = link_room();
-    for (uint32_t i = get16(request->payload + 1); i < count && to + 4 <= link_room() + ROOM; i++) {
-        to = put32(to, place(space, (uint16_t)i).bytes);
+    for (uint32_t i = get16(request->payload + 1); i < count && to + 8 <= link_room() + ROOM; i++) {
+        const model_tensor there = tensor(space, (uint16_t)i);
+        to = put32(put32(to, there.bytes), there.row_bytes);
     }
     return answer(to);
 }
 
-/* Where the piece {space, flags, index, offset} of `size` bytes lies, or 0 where it is out of range. */
+/* Where the piece {space, flags, index, offset} of `size` bytes lies, or 0 where it is out of range or never in the
+ * arena as a whole. */
 SHOAL_LINK static uint8_t *piece(const uint8_t *header, uint32_t size) {
-    model_tensor whole = place(header[0], get16(header + 2));
+    const model_tensor whole = tensor(header[0], get16(header + 2));
     uint32_t offset = get32(header + 4);
-    if (offset > whole.bytes || size > whole.bytes - offset) {
+    if (whole.row_bytes != 0 || offset > whole.bytes || size > whole.bytes - offset) {
         return 0;
     }
     return image.arena() + whole.offset + offset;
@@ -182,7 +186,11 @@ SHOAL_LINK static reply run(const link_request *request, unsigned first, unsigne
     if (planned_session != request->session) {
         return refuse(STATUS_NO_PLAN);
     }
-    measurement measured = measure(first, last);
+    row_link rows = {.run = request};
+    measurement measured = measure(first, last, &rows);
+    if (measured.code == STATUS_NO_ANSWER) {
+        return refuse(STATUS_NO_ANSWER);
+    }
     if (measured.code != 0) {
         return refuse_value(STATUS_MODEL, (uint32_t)measured.code);
     }
@@ -190,7 +198,7 @@ SHOAL_LINK static reply run(const link_request *request, unsigned first, unsigne
     to = put32(to, (uint32_t)(measured.cycles >> 32));
     to = put32(put32(to, measured.stack), measured.stack_total);
     *to++ = 0; /* requests that wait: this node has no queue */
-    to = put32(put32(to, bytes_in), bytes_out);
+    to = put32(put32(to, bytes_in + rows.bytes_in), bytes_out + rows.bytes_out);
     bytes_in = bytes_out = 0;
     return answer(put16(to, link_repeats(request->port)));
 }
@@ -220,22 +228,27 @@ SHOAL_LINK __attribute__((noinline)) static reply ask(const link_request *reques
     if (request->length != 2) {
         return refuse(STATUS_MALFORMED);
     }
-    uint8_t port = request->payload[0];
-    uint8_t size = request->payload[1];
-    uint8_t got[ROOM];
-    uint8_t got_length = sizeof got;
-    if (port >= SHOAL_UARTS || size > ROOM - 1) {
+    uint8_t pattern[ROOM];
+    const link_question question = {
+        .port = request->payload[0],
+        .type = MESSAGE_ECHO,
+        .tries = ECHO_TRIES,
+        .head_length = request->payload[1],
+        .head = pattern,
+    };
+    link_request echoed;
+    if (question.port >= SHOAL_UARTS || question.head_length > ROOM - 1) {
         return refuse(STATUS_RANGE);
     }
-    for (uint8_t i = 0; i < size; i++) {
-        link_room()[i] = (uint8_t)(i * 31u);
+    for (uint8_t i = 0; i < question.head_length; i++) {
+        pattern[i] = (uint8_t)(i * 31u);
     }
-    if (!link_ask(port, MESSAGE_ECHO, size, got, &got_length)) {
+    if (!link_ask(&question, &echoed)) {
         return refuse(STATUS_NO_ANSWER);
     }
-    bool same = got_length == size + 1 && got[0] == STATUS_OK;
-    for (uint8_t i = 0; same && i < size; i++) {
-        same = got[1 + i] == (uint8_t)(i * 31u);
+    bool same = echoed.length == question.head_length + 1 && echoed.payload[0] == STATUS_OK;
+    for (uint8_t i = 0; same && i < question.head_length; i++) {
+        same = echoed.payload[1 + i] == pattern[i];
     }
     return refuse(same ? STATUS_OK : STATUS_NO_ANSWER);
 }

@@ -9,8 +9,8 @@ enum {
     SUM = 4
 };
 
-static const model_tensor inputs[] = {{0, FIRST}, {FIRST, SECOND}};
-static const model_tensor outputs[] = {{608, LONG}, {908, SUM}};
+static const model_tensor inputs[] = {{0, FIRST, 0}, {FIRST, SECOND, 0}};
+static const model_tensor outputs[] = {{608, LONG, 0}, {908, SUM, 0}};
 
 __attribute__((aligned(16))) static uint8_t arena[912];
 

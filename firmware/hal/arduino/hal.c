@@ -58,7 +58,7 @@ void hal_uart_flush(unsigned port) {
     serial_flush(port);
 }
 
-uint32_t hal_idle(uint32_t microseconds) {
+SHOAL_LINK uint32_t hal_idle(uint32_t microseconds) {
     uint32_t slice = microseconds < TICK_US ? microseconds : TICK_US;
     if (!serial_waiting()) {
         if (slice == TICK_US) {

@@ -84,7 +84,7 @@ SHOAL_LINK uint64_t hal_cycles(void) {
     return counts ? cycles_extend(&cycles, DWT_CYCCNT) : 0;
 }
 
-uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, const hal_ring rings[SHOAL_UARTS]) {
+SHOAL_LINK uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, const hal_ring rings[SHOAL_UARTS]) {
     uint32_t per_microsecond = core_hz / 1000000u;
     uint32_t longest = SYST_RVR_MAX / per_microsecond;
     uint32_t slice = microseconds < longest ? microseconds : longest;

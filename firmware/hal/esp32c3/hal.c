@@ -111,7 +111,7 @@ static void counter_start(void) {
 }
 
 /* The system timer, which runs from the crystal whatever the core does. */
-static uint32_t timer(void) {
+SHOAL_LINK static uint32_t timer(void) {
     SYSTIMER_UNIT0 = SYSTIMER_LATCH;
     for (uint32_t polls = 0; polls < LATCH_POLLS && (SYSTIMER_UNIT0 & SYSTIMER_VALID) == 0u; polls++) {
     }
@@ -255,7 +255,7 @@ SHOAL_LINK void hal_uart_flush(unsigned port) {
     }
 }
 
-uint32_t hal_idle(uint32_t microseconds) {
+SHOAL_LINK uint32_t hal_idle(uint32_t microseconds) {
     uint32_t start = timer();
     uint32_t passed = 0;
     for (drain_all(); passed < microseconds && rings_empty(rings); drain_all()) {

@@ -90,7 +90,7 @@ SHOAL_LINK void hal_uart_flush(unsigned port) {
     }
 }
 
-uint32_t hal_idle(uint32_t microseconds) {
+SHOAL_LINK uint32_t hal_idle(uint32_t microseconds) {
     return cortexm_idle(microseconds, SHOAL_CLOCK_HZ, rings);
 }
 

@@ -142,7 +142,7 @@ SHOAL_LINK void hal_uart_flush(unsigned port) {
     (void)await_status(port, USART_SR_TC);
 }
 
-uint32_t hal_idle(uint32_t microseconds) {
+SHOAL_LINK uint32_t hal_idle(uint32_t microseconds) {
     return cortexm_idle(microseconds, core_hz, rings);
 }
 

@@ -86,6 +86,7 @@ def _steps(
 ) -> list[dict[str, Any]]:
     """Each step alone, in order, on the default input."""
     from shoal.bench.sizes import step_code_bytes
+    from shoal.render.manifest import kinds
 
     code = step_code_bytes(elf, len(manifest["steps"]))
     node.load(data)
@@ -100,7 +101,7 @@ def _steps(
         measured.append(
             {
                 "index": index,
-                "operators": [step["kind"]],
+                "operators": kinds(step),
                 "name": step["name"],
                 "instructions": sample.instructions,
                 "cycles": sample.cycles,

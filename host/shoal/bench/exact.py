@@ -44,10 +44,10 @@ def judge(
 
 def in_front_of_saturation(manifest: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:
     """The step that makes the input of a final softmax or logistic, and that tensor; None where the model does not end
-    in one, or the tensor is the model's own input."""
+    in one, or the tensor is the model's own input, or never whole."""
     steps = manifest["steps"]
     last = next((i for i in reversed(range(len(steps))) if steps[i]["kind"] not in _CARRYING), None)
     if not last or steps[last]["kind"] not in _SATURATING:
         return None
     before = steps[last - 1]
-    return before["index"], before["outputs"][0]
+    return before["index"], before["outputs"][-1]

@@ -2,8 +2,8 @@
 
 GCC writes a function's frame and its calls beside each object (`-fcallgraph-info=su`); functions without such figures,
 written in assembly or taken from a library, are read from the disassembly. A call through a pointer may reach every
-function whose address the objects take: a model's steps those of its own tables and the callbacks that it is given,
-the rest of the firmware what is not a model's own."""
+function whose address the objects take: a model's runner those of its own tables, what reads and writes its rows the
+callbacks that it is given, the rest of the firmware any."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ _EXCEPTION_FRAME, _FLOAT_FRAME = 36, 72
 _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "([^"\\]+)\\n[^"]*?\\n(\d+) bytes \((\w+)')
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 _INDIRECT = "__indirect_call"
+
+#: what calls the firmware's callbacks in a model whose input or output travels in rows (templates/model.c.j2)
+_STREAMING = frozenset({"read_row", "write_row"})
 
 _FUNCTION = re.compile(r"[0-9a-f]+ <([^>]+)>:")
 _PUSHED = re.compile(r"(?:push|stmdb|vpush)(?:\.w)?\s+(?:sp!, )?\{([^}]*)\}")
@@ -101,6 +104,11 @@ class _Pointed:
     others: frozenset[str]
     defined: frozenset[str]
 
+    @property
+    def callbacks(self) -> frozenset[str]:
+        """What a model may be given to call."""
+        return self.others - self.defined
+
 
 def _read_figures(file: Path, model: bool, read: _Graph, present: frozenset[str], pointed: _Pointed) -> None:
     text = file.read_text(encoding="utf-8", errors="replace")
@@ -109,10 +117,12 @@ def _read_figures(file: Path, model: bool, read: _Graph, present: frozenset[str]
             if kind.startswith("dynamic"):
                 raise ToolError(f"{label} takes stack by the amount of its data", where=file.name)
             read.frames[_name(title)] = max(int(size), read.frames.get(_name(title), 0))
-    reachable = pointed.model if model else pointed.others
     for source, target in _EDGE.findall(text):
-        if _name(source) in present:
-            read.calls[_name(source)] |= reachable if target == _INDIRECT else {_name(target)}
+        name = _name(source)
+        if name in present:
+            own = pointed.callbacks if name in _STREAMING else pointed.model
+            reachable = own if model else pointed.others
+            read.calls[name] |= reachable if target == _INDIRECT else {_name(target)}
 
 
 def _name(title: str) -> str:
@@ -208,7 +218,7 @@ def _pointed_to(objects: Path) -> _Pointed:
             (model if _is_model(path) else others).update(_addresses(image))
             if _is_model(path):
                 defined.update(name for _, name in _functions_of(image))
-    return _Pointed(frozenset(model | others - defined), frozenset(others), frozenset(defined))
+    return _Pointed(frozenset(model), frozenset(others), frozenset(defined))
 
 
 def _functions_of(image: Any) -> Iterator[tuple[tuple[Any, int], str]]:

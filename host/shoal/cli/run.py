@@ -123,5 +123,7 @@ def _classifies(real: list[Any], manifest: dict[str, Any]) -> bool:
     """Whether the largest value names a class: they come from one softmax, or there is a label for each."""
     if len(real) > 1 or not 1 < real[0].size == real[0].shape[-1]:
         return False
-    kinds = [s["kind"] for s in manifest["steps"] if s["kind"] not in ("dequantize", "quantize", "reshape")]
-    return kinds[-1:] == ["softmax"] or len(manifest["labels"]) == real[0].size
+    from shoal.render.manifest import kinds
+
+    made = [k for s in manifest["steps"] for k in kinds(s) if k not in ("dequantize", "quantize", "reshape")]
+    return made[-1:] == ["softmax"] or len(manifest["labels"]) == real[0].size

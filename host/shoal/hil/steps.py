@@ -43,7 +43,8 @@ class Difference:
 
 
 def first_difference(session: Session, oracle: Oracle, inputs: Sequence[Array]) -> Difference | None:
-    """Runs the steps one by one on the node and compares every tensor with the reference's; None where all agree."""
+    """Runs the steps one by one on the node and compares every tensor that is whole after one, and outputs that left in
+    rows, with the reference's; None where all agree."""
     oracle.run(inputs)
     session.load(inputs)
     for step in session.manifest["steps"]:

@@ -17,7 +17,20 @@ from typing import Protocol, Self
 from shoal.errors import NodeError
 from shoal.link import frames, messages
 from shoal.link.frames import Frame
-from shoal.link.messages import Described, Fault, FaultKind, Notice, Opened, Ran, Refused, Space, Status, Type
+from shoal.link.messages import (
+    Asked,
+    Described,
+    Fault,
+    FaultKind,
+    Notice,
+    Opened,
+    Ran,
+    Refused,
+    Sizes,
+    Space,
+    Status,
+    Type,
+)
 from shoal.link.node import Answer, Identity
 
 #: requests that may be on the way at once: the node remembers the answers of as many
@@ -113,6 +126,9 @@ class StreamNode:
         self._planned = False
         self._described: Described | None = None
         self._identity: Identity | None = None
+        self._sizes: dict[Space, tuple[Sizes, ...]] = {}
+        #: tensors that travel in rows while the node runs: inputs to come, outputs that came
+        self._streams: dict[tuple[int, int], bytearray] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -132,6 +148,10 @@ class StreamNode:
     def identify(self) -> Identity:
         described = self._described = Described.unpack(self._call(Type.IDENTIFY))
         self._check_expected(described)
+        self._sizes = {
+            Space.INPUT: self._tensor_sizes(Space.INPUT, described.inputs),
+            Space.OUTPUT: self._tensor_sizes(Space.OUTPUT, described.outputs),
+        }
         identity = Identity(
             protocol=frames.VERSION,
             build_id=described.build_id,
@@ -145,8 +165,8 @@ class StreamNode:
             static_bytes=described.static_bytes,
             stack_size=described.stack_size,
             steps=described.steps,
-            input_bytes=self._tensor_bytes(Space.INPUT, described.inputs),
-            output_bytes=self._tensor_bytes(Space.OUTPUT, described.outputs),
+            input_bytes=tuple(s.whole for s in self._sizes[Space.INPUT]),
+            output_bytes=tuple(s.whole for s in self._sizes[Space.OUTPUT]),
         )
         self._identity = identity
         return identity
@@ -155,7 +175,10 @@ class StreamNode:
         before = self.retries
         self.load(inputs)
         ran = Ran.unpack(self._call(Type.RUN, patience=self._timing.run))
-        outputs = tuple(self._read(Space.OUTPUT, i, 0, size) for i, size in enumerate(self._known().output_bytes))
+        outputs = tuple(
+            self.drained(i) if size.row else self._read(Space.OUTPUT, i, 0, size.whole)
+            for i, size in enumerate(self._sizes[Space.OUTPUT])
+        )
         return Answer(outputs, ran.cycles, ran.stack_bytes, ran.stack_total_bytes, self.retries - before)
 
     def load(self, inputs: Sequence[bytes]) -> None:
@@ -166,14 +189,23 @@ class StreamNode:
             if len(data) != size:
                 raise NodeError(f"input {i} has {size} bytes, {len(data)} were given", where=self.name)
         self._plan()
-        for i, data in enumerate(inputs):
-            self._write(Space.INPUT, i, 0, data)
+        self._streams = {
+            (Space.OUTPUT, i): bytearray(s.whole) for i, s in enumerate(self._sizes[Space.OUTPUT]) if s.row
+        }
+        for i, (data, travels) in enumerate(zip(inputs, self._sizes[Space.INPUT], strict=True)):
+            if travels.row:
+                self._streams[Space.INPUT, i] = bytearray(data)
+            else:
+                self._write(Space.INPUT, i, 0, data)
 
     def run_steps(self, first: int, last: int) -> Answer:
         before = self.retries
         self._plan()
         ran = Ran.unpack(self._call(Type.RUN_STEPS, struct.pack("<HH", first, last), patience=self._timing.run))
         return Answer((), ran.cycles, ran.stack_bytes, ran.stack_total_bytes, self.retries - before)
+
+    def drained(self, index: int) -> bytes:
+        return bytes(self._streams[Space.OUTPUT, index])
 
     def read_arena(self, offset: int, size: int) -> bytes:
         return self._read(Space.ARENA, 0, offset, size)
@@ -399,12 +431,30 @@ class StreamNode:
             raise Restarted(fault if fault and fault.start == self._starts else None, self.name)
 
     def _serve(self, frame: Frame) -> None:
-        """The node asks. What it may ask changes nothing here, so a repeated question is answered again."""
+        """The node asks. What it may ask comes to the same however often it does, so a repeated question is answered
+        again."""
         if frame.type == Type.ECHO and len(frame.payload) < frames.MAX_PAYLOAD:
             answer = bytes([Status.OK]) + frame.payload
+        elif frame.type in (Type.PULL, Type.PUSH):
+            answer = self._stream_rows(Asked.unpack(Type(frame.type), frame.payload))
         else:
             answer = bytes([Status.UNKNOWN])
         self._send_frame(frame.type | messages.REPLY, frame.session, frame.sequence, answer, frame.source)
+
+    def _stream_rows(self, asked: Asked) -> bytes:
+        """The answer to a PULL or PUSH; refused where it is of an earlier run."""
+        if (asked.session, asked.sequence) != (self._session, self._sequence):
+            return bytes([Status.NO_SESSION])
+        if asked.space != (Space.OUTPUT if asked.data else Space.INPUT):
+            return bytes([Status.MALFORMED])
+        tensor = self._streams.get((asked.space, asked.index), bytearray())
+        if asked.offset + asked.size > len(tensor) or asked.size > messages.MAX_READ:
+            return bytes([Status.RANGE])
+        place = slice(asked.offset, asked.offset + asked.size)
+        if asked.data:
+            tensor[place] = asked.data
+            return bytes([Status.OK])
+        return bytes([Status.OK]) + tensor[place]
 
     def _silence(self) -> NodeError:
         return NodeError(
@@ -431,8 +481,8 @@ class StreamNode:
                     advice=expected.advice,
                 )
 
-    def _tensor_bytes(self, space: Space, count: int) -> tuple[int, ...]:
-        sizes: tuple[int, ...] = ()
+    def _tensor_sizes(self, space: Space, count: int) -> tuple[Sizes, ...]:
+        sizes: tuple[Sizes, ...] = ()
         while len(sizes) < count:
             more = messages.unpack_tensors(self._call(Type.TENSORS, struct.pack("<BH", space, len(sizes))))
             if not more or len(sizes) + len(more) > count:

@@ -24,7 +24,8 @@ LAST_BOUNDARY = 0xFFFF
 
 
 class Type(IntEnum):
-    """Below 0x30: runs once, whatever the line does; from 0x40: changes nothing, so a repeated one is run again."""
+    """Below 0x30: runs once, whatever the line does; from 0x40: comes to the same however often it runs, so a repeated
+    one is run again. PULL and PUSH are what a node asks while it runs."""
 
     OPEN = 0x01
     PLAN = 0x02
@@ -40,6 +41,8 @@ class Type(IntEnum):
     TENSORS = 0x41
     READ = 0x42
     ECHO = 0x43
+    PULL = 0x44
+    PUSH = 0x45
 
 
 class Status(IntEnum):
@@ -237,9 +240,39 @@ def _counted(data: bytes, at: int, count: int) -> Iterator[bytes]:
         at += 1 + length
 
 
-def unpack_tensors(answer: bytes) -> tuple[int, ...]:
-    """Bytes of each tensor."""
-    return _unpack(f"{len(answer) // 4}I", answer)
+@dataclass(frozen=True)
+class Sizes:
+    """Of a tensor in bytes. `row`: of each of the rows in which it travels while the node runs, 0 where it is whole in
+    the arena."""
+
+    whole: int
+    row: int
+
+
+def unpack_tensors(answer: bytes) -> tuple[Sizes, ...]:
+    return tuple(Sizes(*_unpack("II", answer, at)) for at in range(0, len(answer) - 7, 8))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a node asks for in PULL, or brings in PUSH, in the run that request `sequence` of `session` asked for: the
+    bytes [offset, offset + size) of a tensor; `data` is empty in PULL."""
+
+    session: int
+    sequence: int
+    space: int
+    index: int
+    offset: int
+    size: int
+    data: bytes
+
+    @classmethod
+    def unpack(cls, kind: Type, payload: bytes) -> Asked:
+        session, sequence, space, _, index, offset = _unpack("HHBBHI", payload)
+        data = payload[12:]
+        if kind == Type.PULL:
+            return cls(session, sequence, space, index, offset, _unpack("H", data)[0], b"")
+        return cls(session, sequence, space, index, offset, len(data), data)
 
 
 _PIECE = struct.Struct("<BBHI")

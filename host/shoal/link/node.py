@@ -62,7 +62,12 @@ class Node(Protocol):
         ...
 
     def run_steps(self, first: int, last: int) -> Answer:
-        """Runs steps [first, last) on what lies in the arena; `outputs` of the answer is empty."""
+        """Runs steps [first, last) on what lies in the arena, inputs that travel in rows as they were last loaded;
+        `outputs` of the answer is empty."""
+        ...
+
+    def drained(self, index: int) -> bytes:
+        """Output `index`, which leaves in rows, as it has come since the inputs were last loaded."""
         ...
 
     def read_arena(self, offset: int, size: int) -> bytes: ...

@@ -61,7 +61,7 @@ def predict(plan: Plan) -> Prediction:
         arena_bytes=plan.arena_bytes,
         static_bytes=harness["static"],
         stack_bytes=harness["stack"] + deepest,
-        instructions=sum(c.instructions for c in calls),
+        instructions=sum(s.instructions for s in plan.steps),
     )
 
 

@@ -89,6 +89,27 @@ class Segment:
     phases: tuple[Phase, ...]
     direction: int = 1
 
+    def rows(self, part: int) -> list[int]:
+        """The rows of one part, in the order in which they are computed."""
+        return [
+            run.first + i * run.advance + k * self.direction
+            for phase in self.phases
+            for i in range(phase.repeat)
+            for run in phase.runs
+            if run.part == part
+            for k in range(run.count)
+        ]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An input that is fed, or an output that is drained, in `count` rows of `bytes` each: from the first one down, or,
+    with direction −1, from the last one up."""
+
+    count: int
+    bytes: int
+    direction: int
+
 
 @dataclass(frozen=True)
 class Step:
@@ -118,6 +139,13 @@ class Step:
             return () if self.call is None else (self.call,)
         return tuple(p.call for p in self.segment.parts if p.call is not None)
 
+    @property
+    def instructions(self) -> int:
+        """By the kernels' cost models: of whole tensors, or row by row."""
+        if self.segment is None:
+            return sum(c.instructions for c in self.calls)
+        return sum(c.band.instructions for c in self.calls if c.band is not None)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -136,6 +164,18 @@ class Plan:
 
     def placement(self, tensor: int) -> Placement:
         return next(p for p in self.placements if p.tensor == tensor)
+
+    @property
+    def streams(self) -> dict[int, Stream]:
+        """By tensor: the inputs that come in rows and the outputs that leave in rows; all others are whole."""
+        found = {}
+        for segment in (s.segment for s in self.steps if s.segment is not None):
+            for number, part in enumerate(segment.parts):
+                if part.call is None:
+                    count = 1 + max(segment.rows(number))
+                    bytes_ = self.graph.tensors[part.tensor].bytes // count
+                    found[part.tensor] = Stream(count, bytes_, segment.direction)
+        return found
 
     def widest(self) -> Step:
         """The step that needs the most of the arena: the one to name when it does not fit."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import shoal
 from shoal.errors import BadInput
-from shoal.plan.steps import Plan, Step
+from shoal.plan.steps import Plan, Segment, Step
 from shoal.render.text import c_ident
 
 FILE = "manifest.json"
@@ -55,6 +57,7 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
 def _tensor(plan: Plan, index: int) -> dict[str, Any]:
     tensor = plan.graph.tensors[index]
     quantized = tensor.quantization is not None
+    stream = plan.streams.get(index)
     return {
         "tensor": index,
         "name": tensor.name,
@@ -62,28 +65,76 @@ def _tensor(plan: Plan, index: int) -> dict[str, Any]:
         "shape": list(tensor.shape),
         "scale": tensor.scale if quantized else None,
         "zero_point": tensor.zero_point if quantized else None,
-        "offset": plan.placement(index).offset,
+        "offset": None if stream else plan.placement(index).offset,
         "bytes": tensor.bytes,
+        "rows": None
+        if stream is None
+        else {
+            "count": stream.count,
+            "bytes": stream.bytes,
+            "per_call": 1,
+            "order": _ORDER[stream.direction],
+        },
     }
+
+
+#: of rows, by a segment's direction
+_ORDER = {1: "down", -1: "up"}
 
 
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
     operators = [plan.graph.operators[i] for i in step.operators]
-    [call] = step.calls
+    calls = step.calls
+    outputs = [t for c in calls for t in c.outputs if step.segment is None or _remains(plan, step, t)]
     return {
         "index": step.index,
         "operators": list(step.operators),
         "sources": sorted({s for o in operators for s in (o.sources or (o.index,))}),
         "kind": step.kind,
         "name": step.name,
-        "kernel": call.kernel.stem,
-        "function": call.kernel.function,
-        "literal": call.kernel.literal,
+        "kernel": " + ".join(c.kernel.stem for c in calls),
+        "function": " + ".join(c.kernel.function for c in calls),
+        "literal": all(c.kernel.literal for c in calls),
         "macs": step.macs,
-        "instructions": call.instructions,
+        "instructions": step.instructions,
         "arena_bytes": step.arena_bytes,
-        "scratch_bytes": call.scratch_bytes,
-        "outputs": [_tensor(plan, t) | {"channels": _channels(plan, t)} for t in call.outputs],
+        "scratch_bytes": max(c.scratch_bytes for c in calls),
+        "outputs": [_tensor(plan, t) | {"channels": _channels(plan, t)} for t in outputs],
+        "segment": None if step.segment is None else _segment(step.segment),
+    }
+
+
+def _remains(plan: Plan, step: Step, tensor: int) -> bool:
+    """Whether a tensor of a segment can be read after it: it is whole and lives on, or left in rows."""
+    return tensor in plan.streams or any(p.tensor == tensor and p.last > step.index for p in plan.placements)
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "direction": _ORDER[segment.direction],
+        "parts": [
+            {
+                "kind": part.kind,
+                "operator": part.operator,
+                "tensor": part.tensor,
+                "function": None if part.call is None else part.call.kernel.function,
+                "inputs": [asdict(rows) for rows in part.inputs],
+                "output": None if part.output is None else asdict(part.output),
+                "scratch": part.scratch,
+                "state": part.state,
+            }
+            for part in segment.parts
+        ],
+        "phases": [
+            {
+                "repeat": phase.repeat,
+                "runs": [
+                    {"part": run.part, "first": run.first, "count": run.count, "advance": run.advance}
+                    for run in phase.runs
+                ],
+            }
+            for phase in segment.phases
+        ],
     }
 
 
@@ -91,6 +142,13 @@ def _channels(plan: Plan, index: int) -> list[int] | None:
     """The model file's channel of each that is left, −1 for one that only fills up; None where none was removed."""
     left = plan.graph.channels.get(index)
     return None if left is None else list(left)
+
+
+def kinds(step: Mapping[str, Any]) -> list[str]:
+    """The kinds of the operators that a manifest's step runs."""
+    if step["segment"] is None:
+        return [step["kind"]]
+    return [part["kind"] for part in step["segment"]["parts"] if part["operator"] is not None]
 
 
 def dump(manifest: dict[str, Any]) -> bytes:

@@ -5,33 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 import shoal
 from shoal.operators.base import Call
 from shoal.plan.assemble import unique_constants
-from shoal.plan.sharing import common, differing, multiple, scalar_type
-from shoal.plan.steps import Plan, Step, instance
+from shoal.plan.sharing import common, differing
+from shoal.plan.steps import Plan, Step, Stream, instance
+from shoal.render.records import Function, Names, User, bind, operands
+from shoal.render.segment import Segments
 from shoal.render.text import C_TYPES, c_ident
 from shoal.tensors import Tensor
 
-#: a member of a C initializer: its name and its value, a number or the name of an array
-Member = tuple[str, int | float | str]
-
 
 @dataclass(frozen=True)
-class Function:
-    """One generated function: an instance of a kernel. `shape` and `args` are the members of its initializers: what its
-    steps have in common as literals, the rest from a record. `fields`: C type and name of the record's members, `units`
-    what some of them are counted in."""
+class StepFunction:
+    """One generated function: an instance of a kernel, and what its steps bring to it."""
 
     name: str
     kernel: str
     comment: str
-    shape: list[Member]
-    args: list[Member]
-    fields: list[tuple[str, str]]
-    units: dict[str, int]
+    bound: Function
 
 
 def context(plan: Plan, model_file: str) -> dict[str, Any]:
@@ -40,8 +32,10 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
     graph = plan.graph
     functions = _functions(plan)
     constants, names = _constants(plan, name)
+    segments = Segments(plan, names)
     inputs = [_tensor(plan, t, name, "INPUT", i) for i, t in enumerate(graph.inputs)]
     outputs = [_tensor(plan, t, name, "OUTPUT", i) for i, t in enumerate(graph.outputs)]
+    streams = bool(plan.streams)
     return {
         "name": name,
         "NAME": name.upper(),
@@ -58,10 +52,16 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "labels": list(graph.labels),
         "inputs": inputs,
         "outputs": outputs,
-        "infer": len(inputs) == len(outputs) == 1,
+        "infer": len(inputs) == len(outputs) == 1 and not streams,
+        "streams": streams,
+        "fed": any(i["rows"] is not None for i in inputs),
+        "drained": any(o["rows"] is not None for o in outputs),
+        "parameters": "uint8_t *base, const void *args" + (", row_io *io" if streams else ""),
         "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls}),
         "functions": list(functions.values()),
-        "steps": [_step(s, functions, names) for s in plan.steps],
+        "row_functions": segments.rows,
+        "segments": segments.functions,
+        "steps": [_step(s, functions, names) if s.segment is None else segments.step(s, s.segment) for s in plan.steps],
         "constants": constants,
     }
 
@@ -82,8 +82,16 @@ def _tensor(plan: Plan, index: int, name: str, role: str, ordinal: int) -> dict[
         "shape": list(tensor.shape) or [1],
         "scale": tensor.scale if quantized else 1.0,
         "zero_point": tensor.zero_point if quantized else 0,
-        "offset": plan.placement(index).offset,
+        "offset": None if index in plan.streams else plan.placement(index).offset,
+        "rows": _rows(plan.streams.get(index)),
     }
+
+
+def _rows(stream: Stream | None) -> dict[str, Any] | None:
+    if stream is None:
+        return None
+    order = "from the top down" if stream.direction > 0 else "from the bottom up"
+    return {"count": stream.count, "bytes": stream.bytes, "order": order, "step": stream.direction}
 
 
 _ASCII = str.maketrans({"×": "x", "−": "-", "·": "*", "→": ">"})
@@ -93,54 +101,29 @@ def _dims(tensor: Tensor) -> str:
     return "x".join(map(str, tensor.shape)) or "scalar"
 
 
-def _functions(plan: Plan) -> dict[Any, Function]:
+def _functions(plan: Plan) -> dict[Any, StepFunction]:
     """One function for each distinct instance, in order of first use; shared ones carry no number."""
     users: dict[Any, list[tuple[Step, Call]]] = {}
     for step in plan.steps:
-        for call in step.calls:
+        for call in step.calls if step.segment is None else ():
             users.setdefault(instance(call), []).append((step, call))
-    functions: dict[Any, Function] = {}
+    functions: dict[Any, StepFunction] = {}
     counts: dict[str, int] = {}
     for key, used in users.items():
         kernel = used[0][1].kernel
         number = counts.get(kernel.function, 0)
         counts[kernel.function] = number + 1
         name = f"{kernel.function}_{number}" if kernel.literal else f"{kernel.function}_any"
-        functions[key] = _function(plan, name, used)
+        comment = _function_comment(plan, [c for _, c in used], [s for s, _ in used])
+        functions[key] = StepFunction(name, kernel.function, comment, bind([_user(s, c) for s, c in used]))
     return functions
 
 
-def _function(plan: Plan, name: str, users: list[tuple[Step, Call]]) -> Function:
-    steps, calls = [s for s, _ in users], [c for _, c in users]
-    shape, parameters = common([c.shape for c in calls]), common([c.parameters for c in calls])
-    addresses, values = [dict(_addresses(s)) for s in steps], [dict((*c.shape, *c.parameters)) for c in calls]
-    units = {n: multiple(dict(c.shape)[n] for c in calls) for n in differing(shape)}
-    scalars = [(scalar_type([a[n] for a in addresses], "uint32"), n) for n in addresses[0]]
-    scalars += [
-        (scalar_type([v[n] // units[n] if n in units else v[n] for v in values]), n)
-        for n in values[0]
-        if n in units or n in differing(parameters)
-    ]
-    # the widest first, so that they lie without gaps
-    scalars.sort(key=lambda field: -np.dtype(field[0]).itemsize)
-    pointers = [(f"const {C_TYPES[c.values.dtype.name]} *", c.role) for c in calls[0].constants]
-    data = [*addresses[0], *(role for _, role in pointers)]
-    return Function(
-        name=name,
-        kernel=calls[0].kernel.function,
-        comment=_function_comment(plan, calls, steps),
-        shape=[(n, _from_record(n, units.get(n, 1)) if v is None else v) for n, v in shape],
-        args=[
-            *((n, _from_record(n)) for n in data),
-            *((n, _from_record(n) if v is None else v) for n, v in parameters),
-        ],
-        fields=[*pointers, *((f"{C_TYPES[dtype]} ", n) for dtype, n in scalars)],
-        units=units,
-    )
-
-
-def _from_record(member: str, unit: int = 1) -> str:
-    return f"record->{member}" if unit == 1 else f"record->{member} * {unit}"
+def _user(step: Step, call: Call) -> User:
+    inputs, outputs = operands("input", len(step.inputs)), operands("output", len(step.outputs))
+    addresses = dict(zip((*inputs, *outputs), (*step.inputs, *step.outputs), strict=True))
+    addresses |= {name: at for name, at in (("scratch", step.scratch), ("state", step.state)) if at is not None}
+    return User(addresses, call.shape, call.parameters, call.constants)
 
 
 def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
@@ -153,16 +136,14 @@ def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
     return f"{where}: {kind}, {sources} to {_dims(tensors[call.outputs[0]])}"
 
 
-def _step(step: Step, functions: dict[Any, Function], names: dict[tuple[str, bytes], str]) -> dict[str, Any]:
+def _step(step: Step, functions: dict[Any, StepFunction], names: Names) -> dict[str, Any]:
     [call] = step.calls
     function = functions[instance(call)]
-    members: dict[str, Any] = dict((*_pointers(call, names), *_addresses(step), *call.shape, *call.parameters))
-    members |= {name: members[name] // unit for name, unit in function.units.items()}
     return {
         "index": step.index,
         "comment": f"{step.kind}, {_short(step.name)}",
         "function": function.name,
-        "record": [(name, members[name]) for _, name in function.fields],
+        "record": function.bound.record(_user(step, call), names),
     }
 
 
@@ -172,25 +153,6 @@ def _short(name: str) -> str:
     return first if len(first) <= 80 else f"{first[:79]}~"
 
 
-def _numbered(role: str, offsets: tuple[int, ...]) -> list[tuple[str, int]]:
-    if len(offsets) == 1:
-        return [(role, offsets[0])]
-    return [(f"{role}_{i}", o) for i, o in enumerate(offsets)]
-
-
-def _addresses(step: Step) -> list[tuple[str, int]]:
-    members = [*_numbered("input", step.inputs), *_numbered("output", step.outputs)]
-    if step.scratch is not None:
-        members.append(("scratch", step.scratch))
-    if step.state is not None:
-        members.append(("state", step.state))
-    return members
-
-
-def _pointers(call: Call, names: dict[tuple[str, bytes], str]) -> list[Member]:
-    return [(c.role, names[c.values.dtype.str, c.values.tobytes()]) for c in call.constants]
-
-
 def _constants(plan: Plan, name: str) -> tuple[list[dict[str, Any]], dict[tuple[str, bytes], str]]:
     """The arrays to emit, and the name of each by its dtype and bytes."""
     names: dict[tuple[str, bytes], str] = {}
@@ -198,11 +160,12 @@ def _constants(plan: Plan, name: str) -> tuple[list[dict[str, Any]], dict[tuple[
     aligns = {(c.values.dtype.str, c.values.tobytes()): c.align for c in unique_constants(calls)}
     arrays: list[dict[str, Any]] = []
     for step in plan.steps:
-        for constant in (k for c in step.calls for k in c.constants):
+        for part, constant in ((p, k) for p, c in enumerate(step.calls) for k in c.constants):
             key = (constant.values.dtype.str, constant.values.tobytes())
             if key in names:
                 continue
-            names[key] = f"{name}_{step.index}_{constant.role}"
+            place = f"{step.index}" if step.segment is None else f"{step.index}_{part}"
+            names[key] = f"{name}_{place}_{constant.role}"
             arrays.append(
                 {
                     "name": names[key],

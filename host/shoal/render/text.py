@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 
 import jinja2
@@ -73,20 +73,38 @@ def c_comment(text: str) -> str:
     return re.sub(r"[^ -~]", "?", text).replace("*/", "* /").replace("/*", "/ *").replace("??", "?")
 
 
-def c_members(members: Iterable[tuple[str, int | float | str]], indent: int = 0) -> str:
+#: members of a struct's initializer: of each its name and its value, a number, the name of an array, or the members of
+#: a struct inside
+Members = Sequence[tuple[str, "int | float | str | Members"]]
+
+
+def c_members(members: Members, indent: int = 0) -> str:
     """What stands between the braces of a struct's designated initializer: on the line while it is short, else rows at
-    most 120 columns wide below a line that is indented by `indent`. A string is the name of an array."""
-    items = [f".{n} = {v if isinstance(v, str) else c_literal(v)}" for n, v in members]
+    most 120 columns wide below a line that is indented by `indent`; a struct inside that is not short has rows of its
+    own."""
+    items = [f".{name} = {_value(value, indent + 4)}" for name, value in members]
     line = ", ".join(items)
-    if len(line) <= _INLINE:
+    if len(line) <= _INLINE and "\n" not in line:
         return line
     rows = [""]
     for item in items:
-        if rows[-1] and indent + 4 + len(rows[-1]) + len(item) + 3 > _WIDTH:
+        if rows[-1] and ("\n" in rows[-1] + item or indent + 4 + len(rows[-1]) + len(item) + 3 > _WIDTH):
             rows.append("")
         rows[-1] += f"{' ' if rows[-1] else ''}{item},"
     inner = "\n" + " " * (indent + 4)
     return inner + inner.join(rows) + "\n" + " " * indent
+
+
+def _value(value: int | float | str | Members, indent: int) -> str:
+    if isinstance(value, str):
+        return value
+    return c_literal(value) if isinstance(value, int | float | np.number) else "{" + c_members(value, indent) + "}"
+
+
+def c_fields(fields: Sequence[tuple[str, str]]) -> str:
+    """The members of a struct's declaration, (type, name) each, on lines of their own."""
+    lines = (f"{type_}{'' if type_.endswith('*') else ' '}{name};" for type_, name in fields)
+    return "\n    ".join(lines)
 
 
 def c_array(values: Array) -> str:
@@ -121,5 +139,6 @@ def environment() -> jinja2.Environment:
         c_string=c_string,
         c_comment=c_comment,
         c_members=c_members,
+        c_fields=c_fields,
     )
     return env

@@ -72,7 +72,7 @@ def open(directory: Path, board: Board, built: Built, count: bool) -> EmulatedNo
     from shoal.render.manifest import load
 
     manifest = load(directory)
-    names = counted(manifest["name"]) if count else ()
+    names = counted(manifest) if count else ()
     emulator = start(built.image, built.elf, name=f"emulated {board.id}", count=names)
     return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from shoal.link.client import Expected, StreamNode
 from shoal.link.emulators.process import Emulator
 from shoal.link.emulators.regions import Region
@@ -19,6 +22,8 @@ class EmulatedNode(StreamNode):
         return self._emulator.regions()
 
 
-def counted(name: str) -> list[str]:
-    """The functions whose calls are counted, of a model with this prefix."""
-    return [f"{name}_run", f"{name}_run_steps"]
+def counted(manifest: Mapping[str, Any]) -> list[str]:
+    """The functions whose calls are counted, of a generated folder's model."""
+    name = manifest["name"]
+    streams = any(t["rows"] for t in (*manifest["inputs"], *manifest["outputs"]))
+    return [f"{name}_run_rows" if streams else f"{name}_run", f"{name}_run_steps"]

@@ -38,7 +38,7 @@ def open(directory: Path, board: Board, built: Built, count: bool) -> EmulatedNo
         built.elf,
         board.emulator.settings,
         name=f"{board.id} in QEMU",
-        count=counted(manifest["name"]) if count else (),
+        count=counted(manifest) if count else (),
         blocks=board.core.cycle_table is not None,
     )
     return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))

@@ -1,0 +1,20 @@
+/* An input that comes in rows and an output that leaves in rows: over the link, to and from whoever asked for the run.
+ */
+#ifndef SHOAL_RUNTIME_ROWS_H
+#define SHOAL_RUNTIME_ROWS_H
+
+#include "../link/link.h"
+
+/* The request whose run this is; how many bytes have come and gone, and the cycles that this took. */
+typedef struct {
+    const link_request *run;
+    uint32_t bytes_in;
+    uint32_t bytes_out;
+    uint64_t cycles;
+} row_link;
+
+/* As model.h's model_read and model_write; `context` is a row_link. 0, or STATUS_NO_ANSWER. */
+int rows_read(void *row, unsigned y, void *context);
+int rows_write(const void *row, unsigned y, void *context);
+
+#endif

@@ -1,0 +1,85 @@
+"""Functions of several users: what these have in common is literal in the function, the rest in a record of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.operators.base import Constant
+from shoal.plan.sharing import common, differing, multiple, scalar_type
+from shoal.render.text import C_TYPES, Members
+
+#: the name of each constant's array, by dtype and bytes
+Names = Mapping[tuple[str, bytes], str]
+
+
+@dataclass(frozen=True)
+class User:
+    """What one step or part brings to a function: offsets into the arena, its kernel's shape, how its rows lie (for a
+    function that computes rows), its kernel's parameters and constants."""
+
+    addresses: Mapping[str, int]
+    shape: Sequence[tuple[str, int]]
+    parameters: Sequence[tuple[str, int | float]]
+    constants: Sequence[Constant]
+    geometry: Sequence[tuple[str, int]] = ()
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function bound to its users: members of its kernel's shape and arguments and of its rows' geometry, literals or
+    from its record. `fields`: C type and name of the record's members; `units`: what some of them are counted in."""
+
+    shape: Members
+    args: Members
+    geometry: Mapping[str, int | str]
+    fields: tuple[tuple[str, str], ...]
+    units: Mapping[str, int]
+
+    def record(self, user: User, names: Names) -> Members:
+        """What a user's record holds."""
+        values: dict[str, Any] = {c.role: names[c.values.dtype.str, c.values.tobytes()] for c in user.constants}
+        values |= dict((*user.addresses.items(), *user.shape, *user.geometry, *user.parameters))
+        values |= {name: values[name] // unit for name, unit in self.units.items()}
+        return [(name, values[name]) for _, name in self.fields]
+
+
+def bind(users: Sequence[User]) -> Function:
+    """The function of these users. Offsets are members of its kernel's arguments, too, unless it computes rows."""
+    shape, parameters = common([u.shape for u in users]), common([u.parameters for u in users])
+    geometry = common([u.geometry for u in users])
+    addresses = [name for name in users[0].addresses]
+    values = [dict((*u.shape, *u.geometry, *u.parameters)) for u in users]
+    units = {n: multiple(int(v[n]) for v in values) for n in differing((*shape, *geometry))}
+    scalars = [(scalar_type([u.addresses[n] for u in users], "uint32"), n) for n in addresses]
+    scalars += [
+        (scalar_type([v[n] // units[n] if n in units else v[n] for v in values]), n)
+        for n in values[0]
+        if n in units or n in differing(parameters)
+    ]
+    # the widest first, so that they lie without gaps
+    scalars.sort(key=lambda field: -np.dtype(field[0]).itemsize)
+    pointers = [(f"const {C_TYPES[c.values.dtype.name]} *", c.role) for c in users[0].constants]
+    data = [*(() if geometry else addresses), *(role for _, role in pointers)]
+    return Function(
+        shape=[(n, from_record(n, units.get(n, 1)) if v is None else v) for n, v in shape],
+        args=[
+            *((n, from_record(n)) for n in data),
+            *((n, from_record(n) if v is None else v) for n, v in parameters),
+        ],
+        geometry={n: from_record(n, units.get(n, 1)) if v is None else int(v) for n, v in geometry},
+        fields=(*pointers, *((C_TYPES[dtype], n) for dtype, n in scalars)),
+        units=units,
+    )
+
+
+def from_record(member: str, unit: int = 1) -> str:
+    return f"record->{member}" if unit == 1 else f"record->{member} * {unit}"
+
+
+def operands(role: str, count: int) -> list[str]:
+    """The members that hold the operands of a role: `input`, or `input_0`, `input_1`, … where there are several."""
+    return [role] if count == 1 else [f"{role}_{i}" for i in range(count)]

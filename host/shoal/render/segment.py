@@ -1,0 +1,262 @@
+"""Fused segments in C: a function per band and a function per trace, each with a record of what it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.operators.base import Band, Call
+from shoal.plan.steps import Part, Plan, RowRun, Rows, Segment, Step
+from shoal.render.records import Function, Names, User, bind, from_record, operands
+from shoal.render.text import Members
+
+
+@dataclass(frozen=True)
+class RowFunction:
+    """Computes one row by a kernel's band. `rows`: its inputs' rows; `output`: where its row goes;
+    `arguments`: what the band is called with."""
+
+    name: str
+    kernel: str
+    comment: str
+    bound: Function
+    rows: tuple[str, ...]
+    output: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A line of a segment's function, or what it repeats. `kind`: row, repeat, end or clear.
+
+    row: `function` computes or moves row `row` of what lies at `place`, or, where there is a `loop`, all of its rows;
+    `tick` after each. repeat: what follows, up to end, runs `count` times. clear: `count` bytes of the state of the
+    part `place` become zero, where it is `first` only in the first repetition."""
+
+    kind: str
+    margin: str = ""
+    function: str = ""
+    place: str = ""
+    row: str = ""
+    loop: str = ""
+    streams: bool = False
+    tick: bool = False
+    first: bool = False
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class SegmentFunction:
+    """Runs a segment; those of the same functions and trace share it. `fields`: C type and name of its record's
+    members, one for each part."""
+
+    name: str
+    comment: str
+    fields: tuple[tuple[str, str], ...]
+    statements: tuple[Statement, ...]
+
+    @property
+    def streams(self) -> bool:
+        return any(s.streams for s in self.statements)
+
+
+class Segments:
+    """What the templates place of all segments of a plan."""
+
+    def __init__(self, plan: Plan, names: Names) -> None:
+        self._names = names
+        self._rows = _row_functions(plan)
+        self._functions: dict[Any, SegmentFunction] = {}
+        for step in plan.steps:
+            if step.segment is not None:
+                key = self._key(step.segment)
+                if key not in self._functions:
+                    self._functions[key] = self._function(f"segment_{len(self._functions)}", step.index, step.segment)
+
+    @property
+    def rows(self) -> list[RowFunction]:
+        return list(self._rows.values())
+
+    @property
+    def functions(self) -> list[SegmentFunction]:
+        return list(self._functions.values())
+
+    def step(self, step: Step, segment: Segment) -> dict[str, Any]:
+        """A step's record in terms of the templates."""
+        function = self._functions[self._key(segment)]
+        parts = zip(function.fields, segment.parts, strict=True)
+        return {
+            "index": step.index,
+            "comment": _kinds(segment),
+            "function": function.name,
+            "record": [(name, self._record(part)) for (_, name), part in parts],
+        }
+
+    def _key(self, segment: Segment) -> Any:
+        functions = tuple(self._place(p, p.kind) if p.call is None else _key(p.call) for p in segment.parts)
+        return functions, segment.phases, segment.direction
+
+    def _place(self, part: Part, member: str) -> str:
+        """What a row's function takes in front of the row."""
+        if part.call is not None:
+            return f"base, &parts->{member}"
+        rows = _streamed(part)
+        return f"base + parts->{member}, {rows.pitch}, {rows.count}"
+
+    def _function(self, name: str, index: int, segment: Segment) -> SegmentFunction:
+        members = [f"{part.kind}_{number}" for number, part in enumerate(segment.parts)]
+        functions = [_STREAM[p.kind] if p.call is None else self._rows[_key(p.call)].name for p in segment.parts]
+        places = [self._place(part, member) for part, member in zip(segment.parts, members, strict=True)]
+        types = ["uint32_t" if p.call is None else f"{f}_record" for p, f in zip(segment.parts, functions, strict=True)]
+        way = "from the top down" if segment.direction > 0 else "from the bottom up"
+        return SegmentFunction(
+            name=name,
+            comment=f"Step {index}, row by row {way}: {_kinds(segment)}",
+            fields=tuple(zip(types, members, strict=True)),
+            statements=tuple(_statements(segment, functions, places, members)),
+        )
+
+    def _record(self, part: Part) -> int | Members:
+        if part.call is None:
+            return _streamed(part).offset
+        return self._rows[_key(part.call)].bound.record(_user(part, part.call), self._names)
+
+
+#: what brings a row of the input and hands one of the output away
+_STREAM = {"feed": "read_row", "drain": "write_row"}
+
+
+def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
+    """One for each distinct instance of a band, in order of first use; shared ones carry no number."""
+    users: dict[Any, list[tuple[Part, Call]]] = {}
+    for segment in (s.segment for s in plan.steps if s.segment is not None):
+        for part in segment.parts:
+            if part.call is not None:
+                users.setdefault(_key(part.call), []).append((part, part.call))
+    functions: dict[Any, RowFunction] = {}
+    counts: dict[str, int] = {}
+    for key, used in users.items():
+        kernel = used[0][1].kernel
+        number = counts.get(kernel.function, 0)
+        counts[kernel.function] = number + kernel.literal
+        name = f"{kernel.function}_row_{number if kernel.literal else 'any'}"
+        functions[key] = _row_function(plan, name, used)
+    return functions
+
+
+def _row_function(plan: Plan, name: str, used: Sequence[tuple[Part, Call]]) -> RowFunction:
+    part, call = used[0]
+    band = _band(call)
+    bound = bind([_user(p, c) for p, c in used])
+    inputs, working = operands("input", len(call.inputs)), _working(band)
+    shapes = ["x".join(map(str, plan.graph.tensors[t].shape)) for t in (*call.inputs, *call.outputs)]
+    sizes = f"{' and '.join(shapes[:-1])} to {shapes[-1]}" if call.kernel.literal else "shapes from its record"
+    return RowFunction(
+        name=name,
+        kernel=call.kernel.function,
+        comment=f"A row of {part.kind}, {sizes}",
+        bound=bound,
+        rows=tuple(f"rows_at({_lies(bound, i)})" for i in inputs),
+        output=f"row_at({_lies(bound, 'output')}, {'0' if band.accumulates else 'y'})",
+        arguments=(
+            *(f"&rows[{i}]" for i in range(len(inputs))),
+            "y",
+            f"(span){{0, {bound.geometry['row_width']}}}",
+            "output",
+            *(f"base + {from_record(w)}" for w in working),
+            "&own",
+            "&shape",
+        ),
+    )
+
+
+def _lies(bound: Function, operand: str) -> str:
+    pitch, slots = bound.geometry[f"{operand}_pitch"], bound.geometry[f"{operand}_slots"]
+    return f"base + {from_record(operand)}, {pitch}, {slots}"
+
+
+def _user(part: Part, call: Call) -> User:
+    band = _band(call)
+    assert part.output is not None
+    rows = dict(zip(operands("input", len(call.inputs)), part.inputs, strict=True)) | {"output": part.output}
+    addresses = {name: place.offset for name, place in rows.items()}
+    addresses |= {name: getattr(part, name) for name in _working(band)}
+    geometry = [
+        (f"{name}_{what}", value)
+        for name, place in rows.items()
+        for what, value in (("pitch", place.pitch), ("slots", place.count))
+    ]
+    return User(addresses, band.shape, call.parameters, call.constants, (*geometry, ("row_width", band.width)))
+
+
+def _key(call: Call) -> Any:
+    """What tells two functions of rows apart: the kernel, and the shape where it is made of literals."""
+    band = _band(call)
+    return call.kernel.function, (band.shape, band.width, band.state_bytes) if call.kernel.literal else ()
+
+
+def _band(call: Call) -> Band:
+    assert call.band is not None, f"{call.kernel.function} has no band"
+    return call.band
+
+
+def _working(band: Band) -> list[str]:
+    return [name for name, size in (("scratch", band.scratch_bytes), ("state", band.state_bytes)) if size]
+
+
+def _streamed(part: Part) -> Rows:
+    """Where the rows lie that a feed brings or a drain hands away."""
+    rows = part.output if part.kind == "feed" else part.inputs[0]
+    assert rows is not None
+    return rows
+
+
+def _kinds(segment: Segment) -> str:
+    return ", ".join(part.kind for part in segment.parts)
+
+
+def _statements(
+    segment: Segment, functions: Sequence[str], places: Sequence[str], members: Sequence[str]
+) -> Iterator[Statement]:
+    last = max(number for number, part in enumerate(segment.parts) if part.call is not None)
+    started: set[int] = set()
+    for phase in segment.phases:
+        repeats = phase.repeat > 1
+        margin = " " * (8 if repeats else 4)
+        if repeats:
+            yield Statement("repeat", count=phase.repeat)
+        for run in phase.runs:
+            call = segment.parts[run.part].call
+            state = 0 if call is None else _band(call).state_bytes
+            if state and run.part not in started:
+                yield Statement("clear", margin, place=members[run.part], first=repeats, count=state)
+            started.add(run.part)
+            yield Statement(
+                "row",
+                margin,
+                function=functions[run.part],
+                place=places[run.part],
+                row=_row(run.first, run.advance) if run.count == 1 else "y",
+                loop=_loop(run, segment.direction) if run.count > 1 else "",
+                streams=call is None,
+                tick=run.part == last,
+            )
+        if repeats:
+            yield Statement("end")
+
+
+def _loop(run: RowRun, direction: int) -> str:
+    """The head of a loop over a run's rows."""
+    first, end = _row(run.first, run.advance), _row(run.first + direction * run.count, run.advance)
+    return f"int32_t y = {first}; y < {end}; ++y" if direction > 0 else f"int32_t y = {first}; y > {end}; --y"
+
+
+def _row(first: int, advance: int) -> str:
+    """`first` + i · `advance` as C."""
+    if advance == 0:
+        return str(first)
+    times = "i" if abs(advance) == 1 else f"{abs(advance)} * i"
+    if advance < 0:
+        return f"{first} - {times}"
+    return times if first == 0 else f"{times} {'+' if first > 0 else '-'} {abs(first)}"
