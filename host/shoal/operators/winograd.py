@@ -1,5 +1,5 @@
 """Winograd's F(4×4, 3×3) and F(2×2, 3×3) in integers, for convolutions of 3×3 without stride: see
-conv_2d_s8_dsp_winograd.h and conv_2d_s8_dsp_winograd_2.h.
+winograd_dsp.h, conv_2d_s8_dsp_winograd.h and conv_2d_s8_dsp_winograd_2.h.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, with the points 0, ±1, ±2 and infinity, or 0,
 ±1 and infinity. Transforms of weights are multiplied by what makes them integers: they fit 16 bits, 12 · 12 · 128 and
