@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shoal import boards
+from shoal import boards, resources
 from shoal.build import cache
 from shoal.errors import BadInput
 from shoal.plan.steps import Options
@@ -66,7 +66,7 @@ def test_a_model_that_cannot_be_generated_leaves_no_folder(tmp_path: Path) -> No
     broken.write_bytes(b"TFL3" * 10)
     with pytest.raises(BadInput):
         cache.project(broken, BOARD, Options())
-    assert not [p for p in (cache.folder() / "projects").iterdir() if p.is_dir()]
+    assert not [p for p in (resources.cache() / "projects").iterdir() if p.is_dir()]
 
 
 def test_what_nobody_used_for_long_goes(model: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ import shoal
 from shoal import resources
 from shoal.boards.board import Board
 from shoal.errors import BadInput, ToolError
-from shoal.plan.steps import Options
+from shoal.plan.steps import Options, Progress, silent
 
 #: how long another process may take to make the same folder, in seconds
 PATIENCE = 300
@@ -24,26 +23,16 @@ PATIENCE = 300
 KEPT = 30 * 24 * 3600
 
 
-def folder() -> Path:
-    """Where the cache lies: SHOAL_CACHE_DIR, or the system's place for a user's caches."""
-    named = os.environ.get("SHOAL_CACHE_DIR")
-    if named:
-        return Path(named).expanduser().absolute()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("shoal", appauthor=False)
-
-
-def project(model: Path, board: Board, options: Options) -> Path:
-    """The generated folder of this model for this board with these options; made if it is not there yet. What reading
-    and planning raise goes through."""
+def project(model: Path, board: Board, options: Options, progress: Progress = silent) -> Path:
+    """The generated folder of this model for this board with these options; made if it is not there yet. Planning tells
+    `progress`. What reading and planning raise goes through."""
     from filelock import FileLock, Timeout
 
     try:
         source = model.read_bytes()
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", where=str(model)) from None
-    place = folder() / "projects" / _name(model, source, board, options)
+    place = resources.cache() / "projects" / _name(model, source, board, options)
     if (place / "manifest.json").is_file():
         os.utime(place)
         return place
@@ -53,7 +42,7 @@ def project(model: Path, board: Board, options: Options) -> Path:
         with lock.acquire(timeout=PATIENCE):
             if not (place / "manifest.json").is_file():
                 _prune(place.parent)
-                _generate(model, board, options, place)
+                _generate(model, board, options, place, progress)
     except Timeout:
         raise ToolError(
             "another process has been making the same folder for minutes", where=str(place), advice="end it, try again"
@@ -67,13 +56,13 @@ def project(model: Path, board: Board, options: Options) -> Path:
     return place
 
 
-def _generate(model: Path, board: Board, options: Options, place: Path) -> None:
+def _generate(model: Path, board: Board, options: Options, place: Path, progress: Progress) -> None:
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
     from shoal.plan.planner import plan
     from shoal.render.project import write
 
-    write(plan(simplify(read(model)), board, options), model.read_bytes(), place)
+    write(plan(simplify(read(model)), board, options, progress), model.read_bytes(), place)
 
 
 def _name(model: Path, source: bytes, board: Board, options: Options) -> str:
@@ -81,7 +70,7 @@ def _name(model: Path, source: bytes, board: Board, options: Options) -> str:
     key = json.dumps(
         [
             shoal.__version__,
-            _tool(),
+            resources.fingerprint(),
             model.stem,
             hashlib.sha256(source).hexdigest(),
             board.id,
@@ -91,19 +80,6 @@ def _name(model: Path, source: bytes, board: Board, options: Options) -> str:
     )
     stem = "".join(c if c.isalnum() else "_" for c in model.stem)[:40]
     return f"{stem}-{board.id}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-
-
-@functools.cache
-def _tool() -> str:
-    """A fingerprint of shoal's own files: a changed kernel or template is another tool, whatever its version says."""
-    digest = hashlib.sha256()
-    folders = {Path(shoal.__file__).parent, resources.templates(), resources.firmware(), resources.boards()}
-    for top in sorted(folders):
-        for path in sorted(top.rglob("*")):
-            if path.suffix in (".py", ".j2", ".c", ".h", ".json", ".ld"):
-                stat = path.stat()
-                digest.update(f"{path.relative_to(top)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
 
 
 def _prune(projects: Path) -> None:

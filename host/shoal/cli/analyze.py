@@ -30,12 +30,14 @@ def analyze(model: Path, boards: tuple[str, ...], plan_options: dict[str, Any]) 
     is looked at; with it, a board that is too small is an error (exit 1) after the whole table.
     """
     from shoal import boards as known
+    from shoal.cli.console import planning
     from shoal.cli.predicted import predicted, read_model
 
     chosen = [known.load(b) for b in boards or known.names()]
     options = options_of(plan_options)
     graph = read_model(model)
-    entries = [predicted(graph, b, options, named=bool(boards)) for b in chosen]
+    with planning() as progress:
+        entries = [predicted(graph, b, options, named=bool(boards), progress=progress) for b in chosen]
     document = {
         "model": graph.name,
         "model_sha256": graph.sha256,

@@ -73,6 +73,28 @@ def progress(what: str, total: int) -> Iterator[Progress]:
 
 
 @contextmanager
+def planning() -> Iterator[Callable[[str, float], None]]:
+    """Gives what a planner tells how far it is: a line on stderr shows it where that is a terminal and planning takes
+    its time."""
+    started = monotonic()
+    status: Any = None
+
+    def told(what: str, done: float) -> None:
+        nonlocal status
+        if status is None and sys.stderr.isatty() and monotonic() - started > _PATIENCE:
+            status = console(err=True).status("planning")
+            status.start()
+        if status is not None:
+            status.update(f"planning: {what}  [dim]{done:.0%}[/]")
+
+    try:
+        yield told
+    finally:
+        if status is not None:
+            status.stop()
+
+
+@contextmanager
 def working(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """For a job whose length nobody knows: gives a function that takes its lines of output; the last one is shown on
     stderr where that is a terminal. `quiet` shows nothing."""

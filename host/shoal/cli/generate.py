@@ -31,13 +31,15 @@ def generate(model: Path, board: str, output: Path, plan_options: dict[str, Any]
     same input gives the same bytes.
     """
     from shoal import boards
+    from shoal.cli.console import planning
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
     from shoal.plan.planner import plan
     from shoal.render import manifest, project
 
     chosen = boards.load(board)
-    planned = plan(simplify(read(model)), chosen, options_of(plan_options))
+    with planning() as progress:
+        planned = plan(simplify(read(model)), chosen, options_of(plan_options), progress)
     project.write(planned, model.read_bytes(), output)
     made = manifest.load(output)
     document = {

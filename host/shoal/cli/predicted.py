@@ -8,7 +8,7 @@ from typing import Any
 
 from shoal.boards.board import Board
 from shoal.network.graph import Graph
-from shoal.plan.steps import Options, Plan, Step
+from shoal.plan.steps import Options, Plan, Progress, Step, silent
 
 
 def read_model(model: Path) -> Graph:
@@ -19,14 +19,16 @@ def read_model(model: Path) -> Graph:
     return simplify(read(model))
 
 
-def predicted(graph: Graph, board: Board, options: Options, *, named: bool = True) -> dict[str, Any]:
+def predicted(
+    graph: Graph, board: Board, options: Options, *, named: bool = True, progress: Progress = silent
+) -> dict[str, Any]:
     """One entry of `boards` in the document of `shoal analyze`. A budget or region that cannot be met is no error here:
-    `fits` is false and `shortfall` says why."""
+    `fits` is false and `shortfall` says why. Planning tells `progress`."""
     from shoal.plan.fit import reserved_ram, shortfall
     from shoal.plan.planner import lay_out
     from shoal.plan.predict import predict
 
-    plan = lay_out(graph, board, options)
+    plan = lay_out(graph, board, options, progress)
     needs = predict(plan)
     problem = shortfall(plan, needs)
     ram, flash = board.region("ram"), board.region("flash")

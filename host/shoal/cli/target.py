@@ -71,10 +71,12 @@ def _model(model: Path, board: str | None, given: dict[str, Any]) -> Target:
         )
     from shoal import boards
     from shoal.build.cache import project
+    from shoal.cli.console import planning
     from shoal.render.manifest import load
 
     asked = boards.load(board)
-    directory = project(model, asked, options_of(given))
+    with planning() as progress:
+        directory = project(model, asked, options_of(given), progress)
     return Target(directory, load(directory), asked)
 
 

@@ -48,11 +48,10 @@ def solve(steps: Sequence[Sequence[Way]], known: Mapping[str, int], goal: int, m
         model.add(index, ways)
     model.hint(known)
     model.model.Minimize(model.top)
-    model.model.Add(model.top >= min(-(-goal // UNIT), most // UNIT))
+    model.model.Add(model.top >= min(-(-goal // UNIT), model.limit))
     solver = model.run(_SEARCH)
     if solver is None:
         return None
-    top = solver.Value(model.top)
     model.fix(solver, [model.top])
     others = [literal for literals in model.taken for literal in literals[1:]]
     solver = model.again(solver, sum(others)) if others else solver
@@ -60,7 +59,9 @@ def solve(steps: Sequence[Sequence[Way]], known: Mapping[str, int], goal: int, m
     model.fix(solver, [literal for literals in model.taken for literal in literals])
     used = {key: place for key, place in model.places.items() if key[0] is None or taken[key[0][0]] == key[0][1]}
     solver = model.again(solver, sum(used.values()))
-    return Solution(taken, {key: solver.Value(place) * UNIT for (_, key), place in used.items()}, top * UNIT)
+    offsets = {key: solver.Value(place) * UNIT for (_, key), place in used.items()}
+    ends = (offsets[b.key] + b.bytes for ways, way in zip(steps, taken, strict=True) for b in ways[way].buffers)
+    return Solution(taken, offsets, max(ends))
 
 
 #: the step and way that a buffer is of, None where several share it, and its own key
@@ -69,7 +70,8 @@ _Key = tuple[tuple[int, int] | None, str]
 
 class _Model:
     def __init__(self, cp_model: Any, most: int) -> None:
-        self.cp_model, self.model, self.limit = cp_model, cp_model.CpModel(), most // UNIT
+        self.cp_model, self.model, self.most = cp_model, cp_model.CpModel(), most
+        self.limit = -(-most // UNIT)
         self.top = self.model.NewIntVar(0, self.limit, "top")
         self.places: dict[_Key, Any] = {}
         self.taken: list[list[Any]] = []
@@ -91,9 +93,11 @@ class _Model:
         """In the arena if this way of the step is taken."""
         if key not in self.places:
             self.places[key] = self.model.NewIntVar(0, self.limit, str(key))
+        place = self.places[key]
         if buffer.align > UNIT:
-            self.model.AddModuloEquality(0, self.places[key], buffer.align // UNIT)
-        self.model.Add(self.places[key] + -(-buffer.bytes // UNIT) <= self.top).OnlyEnforceIf(literal)
+            self.model.AddModuloEquality(0, place, buffer.align // UNIT)
+        self.model.Add(place <= (self.most - buffer.bytes) // UNIT).OnlyEnforceIf(literal)
+        self.model.Add(place + -(-buffer.bytes // UNIT) <= self.top).OnlyEnforceIf(literal)
 
     def hint(self, known: Mapping[str, int]) -> None:
         for (of, key), place in self.places.items():

@@ -150,6 +150,13 @@ def candidates(work: Work, first: int, last: int) -> Iterator[Candidate]:
                 yield Candidate(first, last, direction, eager, events, bound, options)
 
 
+def again(work: Work, first: int, last: int, rows: bool, direction: int, eager: bool, option: Option) -> Candidate:
+    """A candidate that was found before, with the option that was taken."""
+    staying = work.staying(first, last)
+    events = trace(work.tasks, first, last, work.images, staying, direction, eager) if rows else ()
+    return Candidate(first, last, direction, eager, events, option.estimate, (option,))
+
+
 def whole(work: Work, k: int, call: Call) -> Candidate:
     """A task as a step over whole tensors, by this call."""
     option = _whole(work, k, work.across(k, k), call)

@@ -5,6 +5,7 @@ fit, or where rows come and go one by one, the plan is searched for."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -13,23 +14,20 @@ from shoal.errors import Unsupported
 from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Call
-from shoal.plan import arena, candidates
+from shoal.plan import arena, candidates, remembered
 from shoal.plan.arena import Layout
 from shoal.plan.assemble import assemble
 from shoal.plan.candidates import Work, flash_bytes
 from shoal.plan.fit import missing, reserved_ram, shortfall
 from shoal.plan.lifetimes import Cut, needs
 from shoal.plan.predict import code_bytes, predict
-from shoal.plan.search import Found, Progress, Search
+from shoal.plan.remembered import Remembered
+from shoal.plan.search import Search
 from shoal.plan.sharing import structure
-from shoal.plan.steps import Options, Plan
+from shoal.plan.steps import Options, Plan, Progress, silent
 
 
-def _quiet(_what: str, _done: float) -> None:
-    pass
-
-
-def plan(graph: Graph, board: Board, options: Options, progress: Progress = _quiet) -> Plan:
+def plan(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> Plan:
     """Plans a simplified network for one board; deterministic, and instant unless memory has to be searched for.
 
     Raises Unsupported where an option asks for what no plan does, DoesNotFit where a budget cannot be met or the board
@@ -41,27 +39,60 @@ def plan(graph: Graph, board: Board, options: Options, progress: Progress = _qui
     return made
 
 
-def lay_out(graph: Graph, board: Board, options: Options, progress: Progress = _quiet) -> Plan:
+def lay_out(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> Plan:
     """The plan, whether it fits or not: of the preferred kernels over whole tensors or, where that needs too much, the
     fastest that fits; the smallest that is found where none does. Raises Unsupported where an option asks for what no
     plan does."""
     _check_streams(graph, options)
-    if options.feed == options.drain == "whole":
-        made = _preferred(graph, board, options)
-        if missing(made, predict(made))[0] <= 0:
-            return made
-    else:
-        made = None
-    made = made or _preferred(graph, board, Options(prefer=options.prefer))
-    room = board.region("ram").bytes - reserved_ram(board, predict(made)) + made.arena_bytes
-    most = room if options.ram_budget is None else min(room, options.ram_budget)
+    made = _preferred(graph, board, options)
+    if options.feed == options.drain == "whole" and missing(made, predict(made))[0] <= 0:
+        return made
+    file = remembered.path(graph, board, options)
+    known = remembered.read(file, lambda weight: _work(graph, board.core.features, options.feed, options.drain, weight))
+    if known is None:
+        started = time.monotonic()
+        known = _found(graph, board, options, made, progress)
+        if time.monotonic() - started > _SOON:
+            remembered.write(file, known)
+    return assemble(known.work, known.cuts, known.needs, known.layout, known.bound, board, options)
+
+
+def _found(graph: Graph, board: Board, options: Options, made: Plan, progress: Progress) -> Remembered:
+    """The fastest plan that a search finds to fit the budget and what the board's RAM leaves beside a plan that was
+    `made`; else the smallest."""
+    most = board.region("ram").bytes - reserved_ram(board, predict(made)) + made.arena_bytes
+    if options.ram_budget is not None:
+        most = min(most, options.ram_budget)
     for weight in _WEIGHTS[options.prefer == "size" :]:
         search = _search(graph, board.core.features, options.feed, options.drain, weight, progress)
         found = search.fastest(most) or search.smallest()
-        made = _assembled(search, found, board, options)
-        if missing(made, predict(made))[1] <= 0:
+        known = Remembered(search.work, found.cuts, found.needs, found.layout, search.bound)
+        assembled = assemble(search.work, found.cuts, found.needs, found.layout, search.bound, board, options)
+        if missing(assembled, predict(assembled))[1] <= 0:
             break
-    return made
+    return known
+
+
+def curve(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> list[Plan]:
+    """RAM against instructions: plans from the smallest that is found to the fastest, none beaten in both by another.
+    Budgets of RAM and flash and the board's own memory do not count; `options` says how input and output travel."""
+    _check_streams(graph, options)
+    weight = _WEIGHTS[-1] if options.prefer == "size" else _WEIGHTS[0]
+    search = _search(graph, board.core.features, options.feed, options.drain, weight, progress)
+    found = [search.smallest()]
+    most = _ANY
+    while most >= found[0].layout.top:
+        faster = search.fastest(most)
+        if faster is None:
+            break
+        found.append(faster)
+        most = faster.layout.top - max(1, faster.layout.top // _POINTS)
+    found.sort(key=lambda f: (f.layout.top, f.cost))
+    return [
+        assemble(search.work, f.cuts, f.needs, f.layout, search.bound, board, options)
+        for n, f in enumerate(found)
+        if all(f.cost < smaller.cost for smaller in found[:n])
+    ]
 
 
 def _check_streams(graph: Graph, options: Options) -> None:
@@ -75,6 +106,14 @@ def _check_streams(graph: Graph, options: Options) -> None:
                 advice=f"use {flag} whole",
             )
 
+
+#: neighbours on a curve differ by at least this part of the arena
+_POINTS = 48
+
+_ANY = 1 << 40
+
+#: what takes no longer is not worth remembering, in seconds
+_SOON = 1.0
 
 #: how many instructions a byte of flash is worth, one after the other until the flash suffices; --prefer size skips
 #: the first
@@ -98,10 +137,6 @@ def _search(graph: Graph, features: frozenset[str], feed: str, drain: str, weigh
         _searches[work] = Search(work)
     _searches[work].progress = progress
     return _searches[work]
-
-
-def _assembled(search: Search, found: Found, board: Board, options: Options) -> Plan:
-    return assemble(search.work, found.cuts, found.needs, found.layout, search.bound, board, options)
 
 
 def _preferred(graph: Graph, board: Board, options: Options) -> Plan:

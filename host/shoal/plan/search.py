@@ -16,6 +16,7 @@ from shoal.plan.addresses import Way
 from shoal.plan.arena import Layout
 from shoal.plan.candidates import Work, candidates
 from shoal.plan.lifetimes import Cut, Needs, needs, scratch_key, state_key, tensor_key
+from shoal.plan.steps import Progress, silent
 
 #: the most tasks that are fused into one step
 LONGEST = 15
@@ -27,9 +28,6 @@ _PICKS = 600
 _HOPE = 64
 
 _ANY = 1 << 40
-
-#: called with what is being done, and how much of it is done, from 0 to 1
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,7 @@ _Reach: TypeAlias = tuple[int, int, "Cut | None", "_Reach | None"]
 class Search:
     """Over the candidates of one network; `progress` is told."""
 
-    def __init__(self, work: Work, progress: Progress = lambda _what, _done: None) -> None:
+    def __init__(self, work: Work, progress: Progress = silent) -> None:
         self.work, self.progress = work, progress
         self._placed: dict[Cut, tuple[int, Way]] = {}
 
@@ -101,7 +99,7 @@ class Search:
             worst = max(known[cut] for cut in picked)
             known.update((cut, self._alone(cut)[0]) for cut in picked)
             if all(known[cut] <= worst for cut in picked):
-                found = self._place(picked, worst) or self._place(picked, _ANY)
+                found = self._place(picked, _ANY)
                 assert found is not None
                 if best is None or found.layout.top < best.layout.top:
                     best = found
@@ -150,15 +148,15 @@ class Search:
         goal = max(cut.candidate.bound for cut in picked)
         layout = arena.greedy(need.buffers, need.conflicts, goal)
         if layout.top > most or (most == _ANY and layout.top > goal):
-            most = min(most, layout.top)
-            steps = [[cut, *self._likes(cut, most)] for cut in picked]
+            steps = [[cut, *self._likes(cut, min(most, layout.top))] for cut in picked]
             ways = [[self._alone(cut)[1] for cut in cuts] for cuts in steps]
-            solution = addresses.solve(ways, layout.offsets, goal, most)
-            if solution is None:
-                return None
-            picked = [cuts[n] for cuts, n in zip(steps, solution.ways, strict=True)]
-            need = needs(self.work, picked)
-            layout = Layout(solution.offsets, solution.top)
+            solution = addresses.solve(ways, layout.offsets, goal, min(most, layout.top))
+            if solution is not None:
+                picked = [cuts[n] for cuts, n in zip(steps, solution.ways, strict=True)]
+                need = needs(self.work, picked)
+                layout = Layout(solution.offsets, solution.top)
+        if layout.top > most:
+            return None
         return Found(tuple(picked), sum(cut.option.cost for cut in picked), need, layout)
 
     def _likes(self, cut: Cut, most: int) -> list[Cut]:

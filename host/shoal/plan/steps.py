@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shoal.boards.board import Board
 from shoal.network.graph import Graph
 from shoal.operators.base import Call
+
+#: told what is being done, and how much of it is done, from 0 to 1
+Progress = Callable[[str, float], None]
+
+
+def silent(_what: str, _done: float) -> None:
+    """Progress that nobody sees."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from shoal.build import cache, tools
+from shoal import resources
+from shoal.build import tools
 from shoal.errors import ToolError
 
 _FOLDER = Path(__file__).parent
@@ -26,7 +27,7 @@ def shared_library(source: str, headers: Sequence[str] = (), defines: Sequence[s
     key = hashlib.sha256("\0".join(command).encode())
     for name in (source, *headers):
         key.update((_FOLDER / name).read_bytes())
-    folder = cache.folder() / "libraries"
+    folder = resources.cache() / "libraries"
     library = folder / f"{Path(source).stem}-{key.hexdigest()[:16]}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,129 @@
+"""Plans that took a search, remembered in the user's cache: where they were cut, by which calls, and their addresses.
+
+What is read back is checked: cuts, calls and addresses that do not fit the network are as good as none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import shoal
+from shoal import resources
+from shoal.boards.board import Board
+from shoal.network.graph import Graph
+from shoal.operators.base import Call
+from shoal.plan.arena import Layout
+from shoal.plan.candidates import Option, Work, again
+from shoal.plan.lifetimes import Cut, Needs, needs
+from shoal.plan.segments import Task
+from shoal.plan.steps import Options
+
+#: a plan that nobody asked for this long goes when another one is remembered, in seconds
+_KEPT = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """A plan as it was found."""
+
+    work: Work
+    cuts: tuple[Cut, ...]
+    needs: Needs
+    layout: Layout
+    bound: int
+
+
+def path(graph: Graph, board: Board, options: Options) -> Path:
+    """Where the plan lies: its name changes with everything that it depends on."""
+    from importlib.metadata import version
+
+    asked = {name: value for name, value in asdict(options).items() if name != "name"}
+    versions = [shoal.__version__, resources.fingerprint(), version("ortools")]
+    key = json.dumps([graph.sha256, board.sha256, asked, *versions], sort_keys=True)
+    return resources.cache() / "plans" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def write(file: Path, plan: Remembered) -> None:
+    """As far as the cache can be written: a plan can be made without."""
+    document = {
+        "bound": plan.bound,
+        "weight": plan.work.weight,
+        "cuts": [_cut(cut, plan.work.tasks) for cut in plan.cuts],
+        "offsets": dict(plan.layout.offsets),
+        "top": plan.layout.top,
+    }
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for other in file.parent.iterdir():
+            if other.stat().st_mtime < time.time() - _KEPT:
+                other.unlink(missing_ok=True)
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(document), encoding="utf-8")
+        part.replace(file)
+    except OSError:
+        return
+
+
+def _cut(cut: Cut, tasks: Sequence[Task]) -> dict[str, Any]:
+    candidate = cut.candidate
+    among = [tasks[k].banded if candidate.events else tasks[k].calls for k in _range(candidate.first, candidate.last)]
+    return {
+        "first": candidate.first,
+        "last": candidate.last,
+        "rows": bool(candidate.events),
+        "direction": candidate.direction,
+        "eager": candidate.eager,
+        "estimate": cut.option.estimate,
+        "cost": cut.option.cost,
+        "calls": [
+            None if call is None else next(n for n, c in enumerate(calls) if c is call)
+            for call, calls in zip(cut.option.calls, among, strict=True)
+        ],
+    }
+
+
+def _range(first: int, last: int) -> range:
+    return range(first, last + 1)
+
+
+def read(file: Path, work_of: Callable[[int], Work]) -> Remembered | None:
+    """`work_of` a weight of flash: the network as it was searched."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        work = work_of(document["weight"])
+        cuts = tuple(_cut_again(c, work) for c in document["cuts"])
+        layout = Layout(document["offsets"], document["top"])
+        need = needs(work, cuts)
+        return Remembered(work, cuts, need, layout, document["bound"]) if _safe(need, layout) else None
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _cut_again(said: dict[str, Any], work: Work) -> Cut:
+    tasks = [work.tasks[k] for k in _range(said["first"], said["last"])]
+    calls: list[Call | None] = [
+        None if n is None else (one.banded if said["rows"] else one.calls)[n]
+        for n, one in zip(said["calls"], tasks, strict=True)
+    ]
+    option = Option(said["estimate"], said["cost"], tuple(calls))
+    candidate = again(work, said["first"], said["last"], said["rows"], said["direction"], said["eager"], option)
+    return Cut(candidate, option)
+
+
+def _safe(needs: Needs, layout: Layout) -> bool:
+    inside = all(
+        layout.offsets[b.key] >= 0
+        and layout.offsets[b.key] % b.align == 0
+        and layout.offsets[b.key] + b.bytes <= layout.top
+        for b in needs.buffers
+    )
+    return inside and all(
+        not any(low < layout.offsets[x] - layout.offsets[y] < high for low, high in spans)
+        for (x, y), spans in needs.conflicts.items()
+    )
