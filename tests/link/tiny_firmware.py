@@ -1,4 +1,6 @@
-"""Builds the firmware around a tiny model (tiny_image.c), without PlatformIO: for the host, or for a board."""
+"""Builds the firmware around a tiny model, without PlatformIO: for the host, or for a board.
+
+tiny_image.c has whole inputs and outputs, those of tiny_rows_image.c travel in rows."""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 
 FIRST, SECOND = 600, 5
+ROWS, WIDE, NARROW = 4, 300, 250
 
 
 def outputs(first: bytes, second: bytes) -> tuple[bytes, bytes]:
@@ -25,7 +28,15 @@ def outputs(first: bytes, second: bytes) -> tuple[bytes, bytes]:
     return pairs, (sum((i + 1) * v for i, v in enumerate(pairs)) & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def build(board_id: str, folder: Path, flags: Sequence[str] = (), macros: Mapping[str, str] = {}) -> Path:
+def row_outputs(data: bytes) -> bytes:
+    """What the tiny model of rows answers."""
+    rows = [data[y * WIDE : (y + 1) * WIDE] for y in range(ROWS)]
+    return bytes((r[i] + r[i + WIDE - NARROW]) & 0xFF for r in rows for i in range(NARROW))
+
+
+def build(
+    board_id: str, folder: Path, flags: Sequence[str] = (), macros: Mapping[str, str] = {}, image: str = "tiny_image.c"
+) -> Path:
     """The ELF file, in `folder`. Warnings are errors. `macros` replace the board's own."""
     board = boards.load(board_id)
     own = board.manifest["shoal"]
@@ -34,7 +45,7 @@ def build(board_id: str, folder: Path, flags: Sequence[str] = (), macros: Mappin
     elf = folder / f"{board.id}.elf"
     machine = [*own.get("machine_flags", []), *own.get("link_flags", [])]
     sources = [firmware / "main.c", *(firmware / "link").glob("*.c"), *(firmware / "runtime").glob("*.c")]
-    sources += [HERE / "tiny_image.c", *_hal(board)]
+    sources += [HERE / image, *_hal(board)]
     link = ["-Wl,--build-id=sha1", "-Wl,--gc-sections"]
     if board.hal != "host":
         script = folder / f"{board.id}.ld"

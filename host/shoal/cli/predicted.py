@@ -63,7 +63,7 @@ def predicted(
 
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
     calls = step.calls
-    output = plan.graph.tensors[calls[-1].outputs[0]]
+    output = plan.graph.tensors[calls[-1].outputs[0] if step.segment is None else step.segment.parts[-1].tensor]
     return {
         "index": step.index,
         "operators": [plan.graph.operators[o].kind for o in step.operators],

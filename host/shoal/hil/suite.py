@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -151,9 +151,7 @@ def garbled_link(subject: Subject) -> str:
     node = _stream_node(subject)
     clean = [_bytes(subject.session.run(row).outputs) for row in subject.inputs[:4]]
     # about eight harmed frames, whatever the size of the tensors: each may cost half a second
-    pieces = len(clean) * (
-        4 + sum(t["bytes"] // 100 for t in (*subject.manifest["inputs"], *subject.manifest["outputs"]))
-    )
+    pieces = len(clean) * (4 + sum(_pieces(t) for t in (*subject.manifest["inputs"], *subject.manifest["outputs"])))
     rate = min(0.15, 8 / pieces)
     lines: list[Garbled] = []
 
@@ -168,6 +166,12 @@ def garbled_link(subject: Subject) -> str:
             _expect(got == want, f"input {number} was answered wrongly over a garbled line")
     _expect(_bytes(subject.session.run(subject.inputs[0]).outputs) == clean[0], "wrong once the line was clean again")
     return f"{len(clean)} inputs, {lines[0].harmed} pieces harmed, {node.retries - before} frames sent again"
+
+
+def _pieces(tensor: Mapping[str, Any]) -> int:
+    """In about how many pieces a tensor of the manifest travels: questions and answers of its rows, or requests."""
+    rows = tensor["rows"]
+    return int(2 * rows["count"] * (1 + rows["bytes"] // 240) if rows else tensor["bytes"] // 100)
 
 
 def fault_reports(subject: Subject) -> str:

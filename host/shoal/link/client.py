@@ -129,6 +129,7 @@ class StreamNode:
         self._sizes: dict[Space, tuple[Sizes, ...]] = {}
         #: tensors that travel in rows while the node runs: inputs to come, outputs that came
         self._streams: dict[tuple[int, int], bytearray] = {}
+        self._running = False
 
     def __enter__(self) -> Self:
         try:
@@ -174,7 +175,7 @@ class StreamNode:
     def run(self, inputs: Sequence[bytes]) -> Answer:
         before = self.retries
         self.load(inputs)
-        ran = Ran.unpack(self._call(Type.RUN, patience=self._timing.run))
+        ran = self._ran(Type.RUN)
         outputs = tuple(
             self.drained(i) if size.row else self._read(Space.OUTPUT, i, 0, size.whole)
             for i, size in enumerate(self._sizes[Space.OUTPUT])
@@ -201,7 +202,7 @@ class StreamNode:
     def run_steps(self, first: int, last: int) -> Answer:
         before = self.retries
         self._plan()
-        ran = Ran.unpack(self._call(Type.RUN_STEPS, struct.pack("<HH", first, last), patience=self._timing.run))
+        ran = self._ran(Type.RUN_STEPS, struct.pack("<HH", first, last))
         return Answer((), ran.cycles, ran.stack_bytes, ran.stack_total_bytes, self.retries - before)
 
     def drained(self, index: int) -> bytes:
@@ -441,9 +442,16 @@ class StreamNode:
             answer = bytes([Status.UNKNOWN])
         self._send_frame(frame.type | messages.REPLY, frame.session, frame.sequence, answer, frame.source)
 
+    def _ran(self, kind: Type, payload: bytes = b"") -> Ran:
+        self._running = True
+        try:
+            return Ran.unpack(self._call(kind, payload, patience=self._timing.run))
+        finally:
+            self._running = False
+
     def _stream_rows(self, asked: Asked) -> bytes:
         """The answer to a PULL or PUSH; refused where it is of an earlier run."""
-        if (asked.session, asked.sequence) != (self._session, self._sequence):
+        if not self._running or (asked.session, asked.sequence) != (self._session, self._sequence):
             return bytes([Status.NO_SESSION])
         if asked.space != (Space.OUTPUT if asked.data else Space.INPUT):
             return bytes([Status.MALFORMED])

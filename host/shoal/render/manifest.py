@@ -98,7 +98,7 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "macs": step.macs,
         "instructions": step.instructions,
         "arena_bytes": step.arena_bytes,
-        "scratch_bytes": max(c.scratch_bytes for c in calls),
+        "scratch_bytes": max((c.scratch_bytes for c in calls), default=0),
         "outputs": [_tensor(plan, t) | {"channels": _channels(plan, t)} for t in outputs],
         "segment": None if step.segment is None else _segment(step.segment),
     }

@@ -219,7 +219,8 @@ def _kinds(segment: Segment) -> str:
 def _statements(
     segment: Segment, functions: Sequence[str], places: Sequence[str], members: Sequence[str]
 ) -> Iterator[Statement]:
-    last = max(number for number, part in enumerate(segment.parts) if part.call is not None)
+    own = [number for number, part in enumerate(segment.parts) if part.call is not None]
+    last = own[-1] if own else len(segment.parts) - 1
     started: set[int] = set()
     for phase in segment.phases:
         repeats = phase.repeat > 1
