@@ -138,6 +138,14 @@ def test_too_much_ram_names_the_region_and_the_shortfall(tmp_path: Path) -> None
     assert "--ram-budget" in caught.value.advice
 
 
+@pytest.mark.parametrize("board", ["netduinoplus2", "host"])
+def test_a_model_writes_to_nothing_but_its_arena(tmp_path: Path, board: str) -> None:
+    counts = "int tiny_count(void);\nint tiny_count(void) {\n    static int calls = 1;\n    return calls++;\n}\n"
+    folder = tiny.write(tmp_path / "tiny", board, changes={"model/tiny_count.c": counts})
+    with pytest.raises(ToolError, match=r"4 B of section \.data\S* can be written to beside the arena"):
+        build(folder)
+
+
 def test_the_first_error_of_the_compiler_is_told(tmp_path: Path) -> None:
     folder = tiny.write(
         tmp_path / "tiny", "netduinoplus2", changes={"firmware/main.c": "int main(void) { return nothing; }"}

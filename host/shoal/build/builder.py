@@ -25,6 +25,9 @@ from shoal.render.platformio import HANDLER_STACK_BYTES
 
 Report = Callable[[str], None]
 
+#: the sections of a model's arena
+_ARENA = (".bss.arena", ".arena")
+
 #: folders of a generated folder that are results, not inputs
 _RESULTS = frozenset({".pio", ".git", "__pycache__"})
 
@@ -230,7 +233,8 @@ def _measure(project: Project, compiler: str) -> Built:
     code = None
     if with_model.is_file() and without.is_file():
         code = elf.loaded_bytes(with_model) - elf.loaded_bytes(without) - weights
-    arena = elf.section_bytes(objects, ".bss.arena", ".arena")
+    _check_written(project, objects)
+    arena = elf.section_bytes(objects, *_ARENA)
     static = elf.static_bytes(firmware)
     if project.board.hal == "host":
         static -= arena  # a native linker has no section for it
@@ -251,6 +255,18 @@ def _measure(project: Project, compiler: str) -> Built:
         stack_bound_bytes=None if bound is None else bound.bytes,
         model_stack_bound_bytes=None if bound is None else bound.model_bytes,
     )
+
+
+def _check_written(project: Project, objects: Sequence[Path]) -> None:
+    """The arena is all that a model writes: raises ToolError where its objects have any other writable section."""
+    for file in objects:
+        for name, size in elf.written(file):
+            if not any(name == arena or name.startswith(f"{arena}.") for arena in _ARENA):
+                raise ToolError(
+                    f"{size:,} B of section {name} can be written to beside the arena",
+                    where=f"{project.directory.name}, environment {project.env}, {file.name}",
+                    advice="make what model/ defines const, or generate the folder again",
+                )
 
 
 def _bounded(project: Project, firmware: Path) -> stack.Bound | None:

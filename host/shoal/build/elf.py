@@ -41,6 +41,15 @@ def section_bytes(files: Iterable[Path], *prefixes: str) -> int:
     )
 
 
+def written(file: Path) -> list[tuple[str, int]]:
+    """Name and size of an object's sections that a program may write to: not those that only wait for relocation."""
+    return [
+        (name, size)
+        for name, size, writable, _ in _memory(file)
+        if writable and size and not name.startswith(".data.rel.ro")
+    ]
+
+
 def symbol_bytes(file: Path) -> int:
     """The size of all data symbols that a file defines."""
     with file.open("rb") as opened:
