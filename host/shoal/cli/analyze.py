@@ -78,5 +78,5 @@ def _misfit(entries: list[dict[str, Any]]) -> DoesNotFit | None:
     return DoesNotFit(
         f"does not fit{others}: {first['shortfall']}",
         where=f"board {first['board']}",
-        advice=f"it fits {', '.join(fitting)}" if fitting else "try --prefer size, or another --board",
+        advice=f"it fits {', '.join(fitting)}" if fitting else "",
     )

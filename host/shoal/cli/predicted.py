@@ -37,7 +37,7 @@ def predicted(
         "named": named,
         "source": "model",
         "fits": problem is None,
-        "shortfall": None if problem is None else f"{problem.where} {problem.what}",
+        "shortfall": None if problem is None else str(problem),
         "ram": {
             "region": ram.name,
             "region_bytes": ram.bytes,

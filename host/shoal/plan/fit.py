@@ -5,6 +5,7 @@ from __future__ import annotations
 from shoal.boards.board import Board
 from shoal.errors import DoesNotFit
 from shoal.plan.predict import Prediction
+from shoal.plan.segments import image
 from shoal.plan.steps import Plan
 
 
@@ -30,9 +31,10 @@ def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     if budget is not None and plan.arena_bytes > budget:
         step = plan.widest()
         return DoesNotFit(
-            f"needs {plan.arena_bytes:,} B of arena, budget {budget:,} B ({plan.arena_bytes - budget:,} B short)",
+            f"needs {plan.arena_bytes:,} B of arena, budget {budget:,} B ({plan.arena_bytes - budget:,} B short);"
+            f" whatever the plan, {plan.bound:,} B live at once",
             where=f"step {step.index} {step.kind}",
-            advice=f"the smallest --ram-budget that works is {plan.arena_bytes}",
+            advice=f"the smallest --ram-budget that works is {plan.arena_bytes}{_less(plan, budget)}",
         )
     budget = plan.options.flash_budget
     needed = needs.code_bytes + needs.weights_bytes
@@ -43,6 +45,13 @@ def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
             advice="try --prefer size" if plan.options.prefer != "size" else f"try --flash-budget {needed}",
         )
     return None
+
+
+def _less(plan: Plan, budget: int) -> str:
+    """What would do with less, where nothing does while the whole input is there."""
+    heights = [image(plan.graph.tensors[t]).height for t in plan.graph.inputs]
+    helps = plan.options.feed == "whole" and len(heights) == 1 and heights[0] > 1 and budget < plan.bound
+    return ", or less with --feed rows" if helps else ""
 
 
 def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
@@ -57,7 +66,7 @@ def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
             f" region {ram.name} of {board.id} has {ram.bytes:,} B,"
             f" of which {room:,} B are left beside stack and static data ({short:,} B short)",
             where=f"step {step.index} {step.kind}",
-            advice="try another --board: `shoal analyze MODEL` says which ones fit",
+            advice=f"try another --board: `shoal analyze MODEL` says which ones fit{_less(plan, room)}",
         )
     short = needs.flash_bytes - flash.bytes
     if short > 0:
