@@ -60,14 +60,3 @@ def _alike(runs: Sequence[RowRun], start: int, period: int) -> int:
             break
         count += 1
     return count
-
-
-def unrolled(phases: Sequence[Phase], direction: int) -> list[tuple[int, int]]:
-    """(part, row) of all rows in the order in which they are computed."""
-    return [
-        (run.part, run.first + times * run.advance + direction * row)
-        for phase in phases
-        for times in range(phase.repeat)
-        for run in phase.runs
-        for row in range(run.count)
-    ]
