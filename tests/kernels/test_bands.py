@@ -95,6 +95,12 @@ CONVOLUTIONS = (
     Convolution((9, 8, 5), 5, multiplier=1, zero_point=-128),
     Convolution((9, 8, 3), 6, stride=(2, 2), multiplier=2, activation="RELU6"),
     Convolution((10, 9, 4), 4, stride=(1, 2), padding="VALID", multiplier=1, zero_point=-128),
+    Convolution((7, 8, 8), 8, multiplier=1),
+    Convolution((9, 10, 4), 4, stride=(2, 2), multiplier=1, activation="RELU6"),
+    Convolution((9, 8, 8), 8, dilation=2, multiplier=1),
+    Convolution((6, 13, 4), 4, (1, 5), padding="VALID", multiplier=1),
+    Convolution((12, 1, 8), 8, (5, 1), padding="VALID", multiplier=1, zero_point=-128),
+    Convolution((8, 6, 4), 4, (4, 3), (3, 1), multiplier=1, activation="RELU"),
 )
 
 FUNCTIONS = (
@@ -105,7 +111,11 @@ FUNCTIONS = (
     "conv_2d_s8_dsp_direct",
     "conv_2d_s8_dsp_kronecker",
     "conv_2d_s8_rv_twin",
+    "depthwise_conv_2d_s8",
     "depthwise_conv_2d_s8_3x3",
+    "depthwise_conv_2d_s8_dsp_3x3",
+    "depthwise_conv_2d_s8_dsp_taps",
+    "depthwise_conv_2d_s8_dsp_tile",
 )
 
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import checks, conv_2d, nine_taps, weighted
+from shoal.operators import any_taps, checks, conv_2d, nine_taps, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks, wrap
-from shoal.operators.window import Window, at_tap, overlap, pad, read_window, row_overlap, row_window
+from shoal.operators.window import Window, at_tap, one_row, ordered_overlap, overlap, pad, read_window, row_window
 from shoal.tensors import Array, Tensor
 
 NAME = "depthwise_conv_2d"
@@ -118,6 +118,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         _banded(c, geometry, geometry["output_w"])
         for c in nine_taps.calls(geometry, source, output, sums, form, features)
     ]
+    found += [_banded(c, geometry, 1) for c in any_taps.calls(geometry, source, output, sums, form, features)]
     if geometry["input_c"] == 1:
         found += conv_2d.calls(*_as_convolution(operator, tensors), features)
     return sorted(found, key=lambda call: call.instructions)
@@ -177,7 +178,8 @@ def _tiles(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: 
                 Constant("stream", _doubled_stream(sums, form) if scaled is None else scaled),
                 Constant("padding", np.full(columns * channels, source.zero_point, np.int8)),
             ),
-            in_place=(overlap(g | {"output_c": channels}, _PIXELS, packed=False),),
+            align=4,
+            in_place=(_overlap(g, _PIXELS),),
             instructions=g["batches"] * g["output_h"] * instructions,
             code_bytes=200 + 65 * len(tiles) if rows > 1 else 100 * len(tiles),
             parts=tuple((f"{_TILE.function}_{tile.name}", tile.bytes) for tile, _ in tiles),
@@ -303,7 +305,8 @@ def _dsp(
             Constant("requantization", requantization.reshape(-1)),
             Constant("padding", np.full(channels, source.zero_point, np.int8)),
         ),
-        in_place=(overlap(known | {"output_c": channels}, 2, packed=False),),
+        align=4,
+        in_place=(_overlap(geometry, 2),),
         instructions=tiles * (252 * channels // 4 + (138 if kernel.literal else 249)),
         code_bytes=650 if kernel.literal else 1320,
     )
@@ -348,7 +351,7 @@ def _portable(
             Constant("multipliers", blocks(sums.multipliers.astype(np.int32), groups, BLOCK)),
             Constant("shifts", blocks(form.shifts, groups, BLOCK), 1),
         ),
-        in_place=(overlap(geometry | {"output_c": output.shape[3]}, 1, packed=False),),
+        in_place=(_overlap(geometry, 1),),
         instructions=instructions,
         code_bytes=code,
     )
@@ -364,10 +367,17 @@ def _banded(call: Call, geometry: dict[str, int], pixels: int) -> Call:
         height=geometry["output_h"],
         width=geometry["output_w"],
         windows=(row_window(geometry),),
-        in_place=(row_overlap(geometry | {"output_c": geometry["input_c"] * geometry["multiplier"]}, pixels, False),),
+        in_place=(_overlap(one_row(geometry), pixels),),
         instructions=call.instructions + 20 * geometry["output_h"],
     )
     return replace(call, band=band)
+
+
+def _overlap(geometry: dict[str, int], pixels: int) -> int:
+    """In-place distance of kernels that compute so many pixels at a time."""
+    if geometry["multiplier"] == 1:
+        return ordered_overlap(geometry, pixels)
+    return overlap(geometry | {"output_c": geometry["input_c"] * geometry["multiplier"]}, pixels, packed=False)
 
 
 def _pixels(geometry: dict[str, int]) -> tuple[int, int]:

@@ -104,7 +104,22 @@ def overlap(geometry: Mapping[str, int], pixels: int, packed: bool) -> int:
 
 def row_overlap(geometry: Mapping[str, int], pixels: int, packed: bool) -> int:
     """The same of one output row over one row of its window, whichever that is."""
-    return overlap({**geometry, "batches": 1, "input_h": 1, "output_h": 1, "pad_top": 0}, pixels, packed)
+    return overlap(one_row(geometry), pixels, packed)
+
+
+def one_row(geometry: Mapping[str, int]) -> dict[str, int]:
+    """Of an output row that is computed from a single row."""
+    return {**geometry, "batches": 1, "input_h": 1, "output_h": 1, "pad_top": 0}
+
+
+def ordered_overlap(geometry: Mapping[str, int], pixels: int) -> int:
+    """The same as `overlap` of kernels that make as many output channels as there are input channels, in their order,
+    each from its own: where a tile writes them, it has read them of all its pixels."""
+    channels = geometry["input_c"]
+    return min(
+        overlap({**geometry, "output_c": channels}, pixels, packed=False) + channels,
+        overlap({**geometry, "output_c": channels}, pixels, packed=True),
+    )
 
 
 def row_window(geometry: Mapping[str, int]) -> RowWindow:
