@@ -96,6 +96,10 @@ SHOAL_INLINE void average_pool_2d_s8(uint8_t *arena, const average_pool_2d_s8_ar
     }
 }
 
+SHOAL_INLINE pool_span average_pool_2d_s8_columns(int32_t x, const average_pool_2d_s8_accumulate_shape *shape) {
+    return pool_inside(x * shape->stride_w - shape->pad_left, shape->filter_w, shape->input_w);
+}
+
 /* One band of a kernel that accumulates, see rows.h. */
 SHOAL_INLINE void average_pool_2d_s8_accumulate_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
                                                      void *state, const average_pool_2d_s8_accumulate_args *args,
@@ -104,18 +108,19 @@ SHOAL_INLINE void average_pool_2d_s8_accumulate_band(const input_rows *rows, int
     const int32_t words = sums_words(shape->channels, shape->halves);
     uint32_t *seen = (uint32_t *)state;
     uint32_t *sums = seen + 1;
-    ++*seen;
     for (int32_t x = pixels.first; x < pixels.last; ++x) {
-        const pool_span inside = pool_inside(x * shape->stride_w - shape->pad_left, shape->filter_w, shape->input_w);
-        sums_add(sums, line + inside.first * shape->channels, inside.size, shape->channels, shape->halves);
-        if (*seen == (uint32_t)shape->input_h) {
-            const uint32_t count = (uint32_t)(shape->input_h * inside.size);
+        const pool_span inside = average_pool_2d_s8_columns(x, shape);
+        sums_add(sums + x * words, line + inside.first * shape->channels, inside.size, shape->channels, shape->halves);
+    }
+    /* the output may lie over the row: nothing is written before all of it is read */
+    if (++*seen == (uint32_t)shape->input_h) {
+        for (int32_t x = pixels.first; x < pixels.last; ++x) {
+            const uint32_t count = (uint32_t)(shape->input_h * average_pool_2d_s8_columns(x, shape).size);
             for (int32_t c = 0; c < shape->channels; ++c) {
-                *output++ = average_pool_2d_s8_mean(sums_channel(sums, c, shape->halves), count, shape->is_clamped,
-                                                    args->low, args->high);
+                const uint32_t sum = sums_channel(sums + x * words, c, shape->halves);
+                *output++ = average_pool_2d_s8_mean(sum, count, shape->is_clamped, args->low, args->high);
             }
         }
-        sums += words;
     }
 }
 
