@@ -6,8 +6,9 @@
  * generator proves which). Such a group, with 2^15 added, gives the upper sum by a shift; added up as it is, it gives
  * in the end both sums modulo 2^32, from which the upper one is taken off.
  *
- * Scratch holds the windows of three pixels, four bytes of one, then of the next; where pixels are not whole words,
- * one window more, as it lies. The input's zero point is folded into the bias. */
+ * Scratch holds the windows of some tiles of three pixels, in each four bytes of one, then of the next; where pixels
+ * are not whole words, one window more, as it lies. All of them are computed for one block of channels before the next:
+ * a cache over flash reads weights once for so many pixels. The input's zero point is folded into the bias. */
 #ifndef SHOAL_CONV_2D_S8_RV_TWIN_H
 #define SHOAL_CONV_2D_S8_RV_TWIN_H
 
@@ -23,8 +24,8 @@ enum {
     TWIN_WORDS = 2 * TWIN_TAPS           /* weights of a quad */
 };
 
-/* `output_c` is a multiple of 4. `rectified`: the output's zero point is -128; `clamped`: the activation keeps less
- * than int8. */
+/* `output_c` is a multiple of 4; `tiles`: how many scratch holds. `rectified`: the output's zero point is -128;
+ * `clamped`: the activation keeps less than int8. */
 typedef struct {
     int32_t batches;
     int32_t input_h;
@@ -41,6 +42,7 @@ typedef struct {
     int32_t dilation_w;
     int32_t pad_top;
     int32_t pad_left;
+    int32_t tiles;
     int32_t rectified;
     int32_t clamped;
 } conv_2d_s8_rv_twin_shape;
@@ -90,15 +92,15 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_quad(conv_2d_s8_rv_twin_sums *sums, const i
     }
 }
 
-/* The windows from `inputs` to `last` by all `channels`. */
-SHOAL_INLINE void conv_2d_s8_rv_twin_tile(const int8_t *inputs, const int8_t *last, const int32_t *weights,
-                                          int8_t *const *outputs, int32_t channels, int32_t rectified) {
-    uint32_t half = 0x8000;
+/* The windows from `tile` to `last` by so many `channels`. Returns the weights that follow. */
+SHOAL_INLINE const int32_t *conv_2d_s8_rv_twin_tile(const int8_t *tile, const int8_t *last, const int32_t *weights,
+                                                    int8_t *const *outputs, int32_t channels, int32_t rectified) {
     int8_t *targets[TWIN_PIXELS] = {outputs[0], outputs[1], outputs[2]};
     const int8_t *end = targets[0] + channels;
+    uint32_t half = 0x8000;
     SHOAL_IN_REGISTER(half);
-    while (targets[0] != end) {
-        const int8_t *quad = inputs;
+    do {
+        const int8_t *inputs = tile;
         conv_2d_s8_rv_twin_sums sums;
         SHOAL_UNROLL(6)
         for (int32_t i = 0; i < 2 * TWIN_PIXELS; ++i) {
@@ -107,19 +109,19 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_tile(const int8_t *inputs, const int8_t *la
         }
         weights += 4;
         for (;;) {
-            const int8_t *stop = quad + *weights++;
-            while (quad != stop) {
-                conv_2d_s8_rv_twin_quad(&sums, quad, weights, TWIN_TAPS, half);
-                quad += TWIN_STEP;
+            const int8_t *stop = inputs + *weights++;
+            while (inputs != stop) {
+                conv_2d_s8_rv_twin_quad(&sums, inputs, weights, TWIN_TAPS, half);
+                inputs += TWIN_STEP;
                 weights += TWIN_WORDS;
-                SHOAL_IN_REGISTER(quad);
+                SHOAL_IN_REGISTER(inputs);
                 SHOAL_IN_REGISTER(weights);
             }
-            if (quad == last) {
+            if (inputs == last) {
                 break;
             }
-            conv_2d_s8_rv_twin_quad(&sums, quad, weights, TWIN_TAPS / 2, half);
-            quad += TWIN_STEP;
+            conv_2d_s8_rv_twin_quad(&sums, inputs, weights, TWIN_TAPS / 2, half);
+            inputs += TWIN_STEP;
             weights += TWIN_WORDS;
         }
         SHOAL_UNROLL(4)
@@ -139,17 +141,20 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_tile(const int8_t *inputs, const int8_t *la
             targets[p] += TWIN_CHANNELS;
         }
         weights += 3 * TWIN_CHANNELS;
-    }
+    } while (targets[0] != end);
+    return weights;
 }
 
-SHOAL_INNER_LOOP void conv_2d_s8_rv_twin_linear(const int8_t *inputs, const int8_t *last, const int32_t *weights,
-                                                int8_t *const *outputs, int32_t channels) {
-    conv_2d_s8_rv_twin_tile(inputs, last, weights, outputs, channels, 0);
+SHOAL_INNER_LOOP const int32_t *conv_2d_s8_rv_twin_linear(const int8_t *tile, const int8_t *last,
+                                                          const int32_t *weights, int8_t *const *outputs,
+                                                          int32_t channels) {
+    return conv_2d_s8_rv_twin_tile(tile, last, weights, outputs, channels, 0);
 }
 
-SHOAL_INNER_LOOP void conv_2d_s8_rv_twin_rectified(const int8_t *inputs, const int8_t *last, const int32_t *weights,
-                                                   int8_t *const *outputs, int32_t channels) {
-    conv_2d_s8_rv_twin_tile(inputs, last, weights, outputs, channels, 1);
+SHOAL_INNER_LOOP const int32_t *conv_2d_s8_rv_twin_rectified(const int8_t *tile, const int8_t *last,
+                                                             const int32_t *weights, int8_t *const *outputs,
+                                                             int32_t channels) {
+    return conv_2d_s8_rv_twin_tile(tile, last, weights, outputs, channels, 1);
 }
 
 /* Copies `length` bytes of a window, `step` bytes from one word to the next, or as they lie where that is 0. Returns
@@ -218,33 +223,47 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_band(const input_rows *rows, int32_t y, spa
     const int32_t whole = shape->input_c % TWIN_TAPS == 0;
     const int32_t taps = shape->filter_h * shape->filter_w * shape->input_c;
     const int32_t bytes = (taps + TWIN_TAPS - 1) / TWIN_TAPS * TWIN_STEP;
-    int8_t *tile = (int8_t *)scratch;
-    for (int32_t x = pixels.first; x < pixels.last; x += TWIN_PIXELS) {
-        const int32_t left = pixels.last - x;
-        const int32_t count = left < TWIN_PIXELS ? left : TWIN_PIXELS;
-        int8_t *outputs[TWIN_PIXELS] = {output, output, output};
+    int8_t *tiles = (int8_t *)scratch, *line = tiles + shape->tiles * bytes;
+    for (int32_t x = pixels.first; x < pixels.last;) {
+        const int32_t left = pixels.last - x, room = shape->tiles * TWIN_PIXELS;
+        const int32_t count = left < room ? left : room;
+        int8_t *window = tiles;
         SHOAL_UNROLL(1)
         for (int32_t p = 0; p < count; ++p) {
-            int8_t *target = tile + p * TWIN_TAPS;
             const int32_t column = (x + p) * shape->stride_w - shape->pad_left;
-            conv_2d_s8_rv_twin_window(whole ? target : tile + bytes, rows, y * shape->stride_h - shape->pad_top, column,
+            conv_2d_s8_rv_twin_window(whole ? window : line, rows, y * shape->stride_h - shape->pad_top, column,
                                       whole ? TWIN_STEP : 0, args->input_zero_point, shape);
             if (!whole) {
-                conv_2d_s8_rv_twin_copy(target, tile + bytes, taps, TWIN_STEP);
+                conv_2d_s8_rv_twin_copy(window, line, taps, TWIN_STEP);
             }
-            outputs[p] = output;
-            output += shape->output_c;
+            window += (p + 1) % TWIN_PIXELS == 0 ? bytes - (TWIN_PIXELS - 1) * TWIN_TAPS : TWIN_TAPS;
         }
-        if (shape->rectified) {
-            conv_2d_s8_rv_twin_rectified(tile, tile + bytes, args->weights, outputs, shape->output_c);
-        } else {
-            conv_2d_s8_rv_twin_linear(tile, tile + bytes, args->weights, outputs, shape->output_c);
+        /* one tile by all channels, or all tiles by one block after the other */
+        const int32_t channels = shape->tiles == 1 ? shape->output_c : TWIN_CHANNELS;
+        const int32_t *weights = args->weights;
+        SHOAL_UNROLL(1)
+        for (int32_t c = 0; c < shape->output_c; c += channels) {
+            const int8_t *tile = tiles;
+            const int32_t *next = weights;
+            SHOAL_UNROLL(1)
+            for (int32_t p = 0; p < count; p += TWIN_PIXELS) {
+                int8_t *first = output + p * shape->output_c + c;
+                int8_t *outputs[TWIN_PIXELS] = {first, first, first};
+                outputs[1] += p + 1 < count ? shape->output_c : 0;
+                outputs[2] += p + 2 < count ? 2 * shape->output_c : 0;
+                next = shape->rectified ? conv_2d_s8_rv_twin_rectified(tile, tile + bytes, weights, outputs, channels)
+                                        : conv_2d_s8_rv_twin_linear(tile, tile + bytes, weights, outputs, channels);
+                tile += bytes;
+            }
+            weights = next;
         }
         if (shape->clamped) {
-            for (int8_t *value = outputs[0]; value != output; ++value) {
-                *value = (int8_t)clamp(*value, args->low, args->high);
+            for (int32_t i = 0; i < count * shape->output_c; ++i) {
+                output[i] = (int8_t)clamp(output[i], args->low, args->high);
             }
         }
+        output += count * shape->output_c;
+        x += count;
     }
 }
 

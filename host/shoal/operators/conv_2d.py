@@ -346,23 +346,30 @@ def _rv_twin(
     sums: Sums,
     form: Requantization,
 ) -> Call:
-    """Three pixels by four channels, two products in one multiply: see conv_2d_s8_rv_twin.h."""
-    rectified = output.zero_point == -128
-    shape = {name: geometry[name] for name in twin.SHAPE}
-    weights = twin.stream(sums, form)
+    """Three pixels by four channels, two products in one multiply: see conv_2d_s8_rv_twin.h. Bands take one tile at a
+    time, whole tensors several."""
+    stream = twin.stream(sums, form)
+    tiles = twin.tiles(geometry, len(stream))
+    options = {"tiles": tiles, "rectified": int(output.zero_point == -128), "clamped": int(form.clamped)}
     call = Call(
         _RV_TWIN,
         inputs=(source.index,),
         outputs=(output.index,),
-        shape=(*shape.items(), ("rectified", int(rectified)), ("clamped", int(form.clamped))),
+        shape=(*((name, geometry[name]) for name in twin.SHAPE), *options.items()),
         parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
-        constants=(Constant("weights", weights),),
-        scratch_bytes=twin.scratch_bytes(geometry),
-        in_place=(overlap(geometry, twin.PIXELS, packed=True),),
-        instructions=twin.instructions(geometry, len(weights)),
-        code_bytes=500,
+        constants=(Constant("weights", stream),),
+        scratch_bytes=twin.scratch_bytes(geometry, tiles),
+        in_place=(overlap(geometry, tiles * twin.PIXELS, packed=True),),
+        instructions=twin.instructions(geometry, len(stream), tiles),
+        code_bytes=350,
     )
-    return _banded(call, image, row_overlap(image, twin.PIXELS, packed=True), twin.instructions(image, len(weights)))
+    banded = _banded(
+        replace(call, scratch_bytes=twin.scratch_bytes(geometry, 1)),
+        {**image, "tiles": 1},
+        row_overlap(image, twin.PIXELS, packed=True),
+        twin.instructions(image, len(stream), 1),
+    )
+    return replace(call, band=banded.band)
 
 
 def _rv_winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:

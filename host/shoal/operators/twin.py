@@ -22,6 +22,10 @@ PIXELS = 3
 _BLOCK, _TAPS = 4, 4
 _STEP = PIXELS * _TAPS
 
+#: bytes of weights that stay in a cache over flash; else of tiles for which each weight is read once, so that flash
+#: keeps up
+_CACHED, _SCRATCH = 8192, 2048
+
 
 def fits(geometry: Mapping[str, int], sums: Sums, form: Requantization) -> bool:
     """Whether the kernel takes this shape, and any two products can be summed in half a word."""
@@ -70,18 +74,28 @@ def _runs(words: Array, wide: Array) -> list[Array]:
     return found
 
 
-def scratch_bytes(geometry: Mapping[str, int]) -> int:
-    """Of the windows of a tile, and of one as it lies."""
-    products = geometry["filter_h"] * geometry["filter_w"] * geometry["input_c"]
-    filled = -(-products // _TAPS) * _TAPS
-    return filled * (PIXELS + (1 if geometry["input_c"] % _TAPS else 0))
+def _filled(geometry: Mapping[str, int]) -> int:
+    """Bytes of a window."""
+    return -(-geometry["filter_h"] * geometry["filter_w"] * geometry["input_c"] // _TAPS) * _TAPS
 
 
-def instructions(geometry: Mapping[str, int], words: int) -> int:
+def tiles(geometry: Mapping[str, int], words: int) -> int:
+    """How many tiles scratch holds: where a cache does not hold a stream of so many `words`, all of a row as far as
+    _SCRATCH allows."""
+    most = min(-(-geometry["output_w"] // PIXELS), _SCRATCH // (PIXELS * _filled(geometry)))
+    return max(1, most) if 4 * words > _CACHED else 1
+
+
+def scratch_bytes(geometry: Mapping[str, int], tiles: int) -> int:
+    """Of the windows of so many tiles, and of one as it lies."""
+    return _filled(geometry) * (PIXELS * tiles + (1 if geometry["input_c"] % _TAPS else 0))
+
+
+def instructions(geometry: Mapping[str, int], words: int, tiles: int) -> int:
     """Fitted to counts on an emulated ESP32-C3, GCC 12 at -O3. `words` of the stream tell how many quads are narrow."""
-    quads = -(-geometry["filter_h"] * geometry["filter_w"] * geometry["input_c"] // _TAPS)
-    blocks = geometry["output_c"] // _BLOCK
+    quads, blocks = _filled(geometry) // _TAPS, geometry["output_c"] // _BLOCK
     narrow = words - blocks * (8 * quads + 17)
-    tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // PIXELS)
-    windows = 33 * geometry["filter_h"] + (46 if geometry["input_c"] % _TAPS else 14) * quads
-    return tiles * (blocks * (90 * quads + 177) + 37 * narrow + windows)
+    rows, across = geometry["batches"] * geometry["output_h"], -(-geometry["output_w"] // PIXELS)
+    windows = 10 * geometry["filter_h"] + (60 if geometry["input_c"] % _TAPS else 13) * quads
+    each = 186 if tiles == 1 else 202
+    return rows * across * (blocks * (90 * quads + each) + 39 * narrow + windows)
