@@ -23,10 +23,11 @@ enum {
     WINOGRAD_POSITIONS = 36, /* of both */
     WINOGRAD_TILES = 4,      /* tiles whose products are summed at once */
     WINOGRAD_CHANNELS = 4,   /* output channels of a block of weights */
+    WINOGRAD_DEPTH = 4,      /* input channels are filled up to a multiple of so many */
     WINOGRAD_SUMS = WINOGRAD_TILES * WINOGRAD_CHANNELS
 };
 
-/* `input_c` and `output_c` are multiples of 4. `abreast`: how many of the four tiles lie side by side, 1, 2 or 4.
+/* `output_c` is a multiple of 4. `abreast`: how many of the four tiles lie side by side, 1, 2 or 4.
  * `rectified`: the output's zero point is -128; `clamped`: the activation keeps less than int8. */
 typedef struct {
     int32_t batches;
@@ -43,7 +44,8 @@ typedef struct {
     int32_t clamped;
 } conv_2d_s8_rv_winograd_shape;
 
-/* `weights`: [block][position][input channel][channel]. `requantization`, four words per output channel: 64 times the
+/* `weights`: [block][position][input channel][channel], zero for input channels that are missing to a multiple of 4;
+ * whatever is in their place. `requantization`, four words per output channel: 64 times the
  * bias, then the multiplier, addend and shift of rescale_quadrupled. `scratch` holds the transformed tiles, their sums
  * and the rows under them. */
 typedef struct {
@@ -67,7 +69,7 @@ SHOAL_INNER_LOOP void conv_2d_s8_rv_winograd_multiply(int32_t *sums, const int16
         uint32_t totals[WINOGRAD_SUMS] = {0};
         while (inputs != last) {
             SHOAL_UNROLL(4)
-            for (int32_t k = 0; k < 4; ++k) {
+            for (int32_t k = 0; k < WINOGRAD_DEPTH; ++k) {
                 SHOAL_UNROLL(16)
                 for (int32_t i = 0; i < WINOGRAD_SUMS; ++i) {
                     totals[i] += (uint32_t)(inputs[k * WINOGRAD_TILES + i % WINOGRAD_TILES] *
@@ -75,8 +77,8 @@ SHOAL_INNER_LOOP void conv_2d_s8_rv_winograd_multiply(int32_t *sums, const int16
                     SHOAL_IN_REGISTER(totals[i]); /* in this order */
                 }
             }
-            inputs += 4 * WINOGRAD_TILES;
-            weights += 4 * WINOGRAD_CHANNELS;
+            inputs += WINOGRAD_DEPTH * WINOGRAD_TILES;
+            weights += WINOGRAD_DEPTH * WINOGRAD_CHANNELS;
         }
         SHOAL_UNROLL(16)
         for (int32_t i = 0; i < WINOGRAD_SUMS; ++i) {
@@ -100,8 +102,13 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_points(const int32_t *d, int32_t *point
     points[5] = d[5] - d[3] - 2 * e;
 }
 
+SHOAL_INLINE int32_t conv_2d_s8_rv_winograd_filled(int32_t channels) {
+    return (channels + WINOGRAD_DEPTH - 1) / WINOGRAD_DEPTH * WINOGRAD_DEPTH;
+}
+
 /* Transforms one tile, all channels; `pitch` bytes from a row to the next, `target` [position][channel][tile]. */
 SHOAL_INLINE void conv_2d_s8_rv_winograd_tile(int16_t *target, const int8_t *rows, int32_t pitch, int32_t depth) {
+    const int32_t position = conv_2d_s8_rv_winograd_filled(depth) * WINOGRAD_TILES;
     SHOAL_UNROLL(1)
     for (int32_t c = 0; c < depth; ++c) {
         int32_t columns[WINOGRAD_POSITIONS];
@@ -128,9 +135,9 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_tile(int16_t *target, const int8_t *row
             conv_2d_s8_rv_winograd_points(columns + i * WINOGRAD_POINTS, points);
             SHOAL_UNROLL(6)
             for (int32_t j = 0; j < WINOGRAD_POINTS; ++j) {
-                out[j * depth * WINOGRAD_TILES] = (int16_t)points[j];
+                out[j * position] = (int16_t)points[j];
             }
-            out += WINOGRAD_POINTS * depth * WINOGRAD_TILES;
+            out += WINOGRAD_POINTS * position;
         }
     }
 }
@@ -210,6 +217,7 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_strip(const int8_t *rows, int32_t pitch
                                                int16_t *tiles, int32_t *sums, const conv_2d_s8_rv_winograd_args *args,
                                                const conv_2d_s8_rv_winograd_shape *shape) {
     const int32_t depth = shape->input_c, step = shape->abreast * WINOGRAD_TILE;
+    const int32_t filled = conv_2d_s8_rv_winograd_filled(depth);
     SHOAL_UNROLL(1)
     for (int32_t x = 0; x < shape->output_w; x += step) {
         const int16_t *weights = args->weights;
@@ -220,8 +228,8 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_strip(const int8_t *rows, int32_t pitch
         }
         SHOAL_UNROLL(1)
         for (int32_t c = 0; c < shape->output_c; c += WINOGRAD_CHANNELS) {
-            conv_2d_s8_rv_winograd_multiply(sums, tiles, weights, depth);
-            weights += WINOGRAD_POSITIONS * depth * WINOGRAD_CHANNELS;
+            conv_2d_s8_rv_winograd_multiply(sums, tiles, weights, filled);
+            weights += WINOGRAD_POSITIONS * filled * WINOGRAD_CHANNELS;
             SHOAL_UNROLL(1)
             for (int32_t t = 0; t < WINOGRAD_TILES; ++t) {
                 const int32_t top = y + t / shape->abreast * WINOGRAD_TILE;
@@ -248,7 +256,7 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd(uint8_t *arena, const conv_2d_s8_rv_win
     const int32_t count = (shape->input_w < room ? shape->input_w : room) * depth;
     int32_t *sums = (int32_t *)(void *)(arena + args->scratch);
     int16_t *tiles = (int16_t *)(void *)(sums + WINOGRAD_POSITIONS * WINOGRAD_SUMS);
-    int8_t *rows = (int8_t *)(tiles + WINOGRAD_POSITIONS * depth * WINOGRAD_TILES);
+    int8_t *rows = (int8_t *)(tiles + WINOGRAD_POSITIONS * conv_2d_s8_rv_winograd_filled(depth) * WINOGRAD_TILES);
     memset(rows, args->input_zero_point, (size_t)((height + 2) * pitch));
     for (int32_t n = 0; n < shape->batches; ++n) {
         for (int32_t y = 0; y < shape->output_h; y += height) {

@@ -84,15 +84,14 @@ numbers = st.builds(
 def examples(draw: st.DrawFn, kernel: str) -> Example:
     """What the kernel takes."""
     padding = draw(st.sampled_from(["SAME", "SAME", "VALID"]))
-    window, stride, dilation, depth = (3, 3), (1, 1), (1, 1), 4 * draw(st.integers(1, 5))
+    window, stride, dilation = (3, 3), (1, 1), (1, 1)
     if kernel == TWIN:
         window, stride = (draw(st.tuples(st.integers(1, 4), st.integers(1, 3))) for _ in range(2))
         dilation = draw(st.sampled_from([(1, 1), (1, 1), (2, 1), (1, 3), (2, 2)]))
-        depth = draw(st.integers(1, 20))
     least = [1 if padding == "SAME" else extent(w, d) for w, d in zip(window, dilation, strict=True)]
     height, width = (draw(st.integers(n, n + 16)) for n in least)
     example = convolution(
-        (draw(st.integers(1, 2)), height, width, depth),
+        (draw(st.integers(1, 2)), height, width, draw(st.integers(1, 20))),
         4 * draw(st.integers(1, 3)),
         draw(numbers),
         padding,

@@ -13,12 +13,19 @@ from shoal.tensors import Array
 
 #: inputs are signed
 _TRANSFORM = replace(winograd.LARGE, offset=0)
-_TILES, _BLOCK = 4, 4
+_TILES, _BLOCK, _DEPTH = 4, 4, 4
 
 
 def fits(geometry: Mapping[str, int], sums: Sums, form: Requantization) -> bool:
     """Whether the kernel takes this shape, and every sum fits where a multiple of it is an int32."""
-    return winograd.fits(_TRANSFORM, geometry, sums, form) and quadrupled.fits(sums, form)
+    return winograd.fits(_TRANSFORM, {**geometry, "input_c": _filled(geometry)}, sums, form) and quadrupled.fits(
+        sums, form
+    )
+
+
+def _filled(shape: Mapping[str, int]) -> int:
+    """Input channels, filled up to what the kernel unrolls."""
+    return -(-shape["input_c"] // _DEPTH) * _DEPTH
 
 
 def shape(geometry: Mapping[str, int]) -> dict[str, int]:
@@ -33,7 +40,8 @@ def weights(sums: Sums) -> Array:
     channels, matrix = len(sums.weights), _TRANSFORM.weights
     filters = sums.weights.reshape(channels, 3, 3, -1).astype(np.int64)
     points = np.einsum("ia,jb,oabc->ijco", matrix, matrix, filters)
-    blocks = points.reshape(_TRANSFORM.points**2, -1, channels // _BLOCK, _BLOCK).transpose(2, 0, 1, 3)
+    filled = np.pad(points, ((0, 0), (0, 0), (0, -filters.shape[3] % _DEPTH), (0, 0)))
+    blocks = filled.reshape(_TRANSFORM.points**2, -1, channels // _BLOCK, _BLOCK).transpose(2, 0, 1, 3)
     return np.ascontiguousarray(blocks).astype(np.int16).reshape(-1)
 
 
@@ -52,7 +60,7 @@ def scratch_bytes(shape: Mapping[str, int]) -> int:
     """Four transformed tiles, their sums, the rows under them."""
     height, step = _strip(shape)
     width = -(-shape["output_w"] // step) * step + 2
-    tiles = _TRANSFORM.points**2 * _TILES * (2 * shape["input_c"] + 4 * _BLOCK)
+    tiles = _TRANSFORM.points**2 * _TILES * (2 * _filled(shape) + 4 * _BLOCK)
     return tiles + (height + 2) * width * shape["input_c"]
 
 
@@ -77,5 +85,5 @@ def instructions(shape: Mapping[str, int]) -> int:
     tile = _TRANSFORM.tile
     tiles = shape["batches"] * -(-shape["output_h"] // tile) * -(-shape["output_w"] // tile)
     copies = 3 * strips * (height + 2) * depth * (columns * step + 2)
-    products = strips * columns * blocks * _TRANSFORM.points**2 * (44 * depth + 30)
+    products = strips * columns * blocks * _TRANSFORM.points**2 * (44 * _filled(shape) + 30)
     return copies + strips * columns * _TILES * 470 * depth + products + tiles * blocks * _BLOCK * 500
