@@ -1,6 +1,6 @@
 /* CONV_2D in int8 for cores with Arm's DSP extension, weights as 16 bits: the windows of two pixels are unpacked into
  * scratch, without gaps where pixels have few channels, then all output channels are computed from there, four at a
- * time: 11 instructions for 16 products, 4.4 to 7.4 for the rest of each output.
+ * time: 11 instructions for 16 products, 4 to 7 for the rest of each output.
  *
  * A window is one run of contiguous input bytes per filter row. Whole words of it lie in the order 0, 2, 1, 3, which is
  * how they unpack; of what remains, three bytes in the order 0, 2, 1, one or two as they are; each run is filled up to
@@ -66,6 +66,20 @@ typedef struct {
     "smlad  r7, r2, lr, r7\n"                                                                                          \
     "smlad  r11, r3, lr, r11\n"
 
+/* The same where the sums of the second pixel begin, with those of the first. */
+#define CONV_2D_S8_DSP_2X4_FIRST                                                                                       \
+    "ldrd   r2, r3, [r0], #8\n"                                                                                        \
+    "ldrd   r12, lr, [r1], #8\n"                                                                                       \
+    "smlad  r8, r3, r12, r4\n"                                                                                         \
+    "smlad  r4, r2, r12, r4\n"                                                                                         \
+    "smlad  r9, r3, lr, r5\n"                                                                                          \
+    "smlad  r5, r2, lr, r5\n"                                                                                          \
+    "ldrd   r12, lr, [r1], #8\n"                                                                                       \
+    "smlad  r10, r3, r12, r6\n"                                                                                        \
+    "smlad  r6, r2, r12, r6\n"                                                                                         \
+    "smlad  r11, r3, lr, r7\n"                                                                                         \
+    "smlad  r7, r2, lr, r7\n"
+
 #define CONV_2D_S8_DSP_2X4_RELU(first, second)                                                                         \
     "ldrd   r2, r3, [r1], #8\n"                                                                                        \
     "smmla  " first ", " first ", r2, r3\n"                                                                            \
@@ -90,7 +104,8 @@ typedef struct {
     "strb   " first ", [r0], #1\n"
 
 /* Registers: r0 pixels, r1 weights, r4 to r7 sums of the first pixel, r8 to r11 of the second. None is left to count
- * with: of 16 unrolled pairs the first round enters where its number divides by 16, and the end is told by r0.
+ * with: after the first pair, the first round enters 16 unrolled ones where a multiple of 16 is left, and the end is
+ * told by r0.
  * Stack: 0 pixels, 4 where to enter, 8 first, 12 second, 52 end of first, 56 end of pixels. */
 #define CONV_2D_S8_DSP_2X4_TILE(rescale)                                                                               \
     "push   {r0-r11, lr}\n"                                                                                            \
@@ -99,19 +114,15 @@ typedef struct {
     "lsr    r4, r4, #3\n"                                                                                              \
     "sub    r4, r4, #1\n"                                                                                              \
     "and    r4, r4, #15\n"                                                                                             \
-    "mvn    r4, r4\n"                                                                                                  \
     "mov    r5, #44\n"                                                                                                 \
     "adr.w  r6, 3f\n"                                                                                                  \
-    "mla    r4, r4, r5, r6\n"                                                                                          \
+    "mls    r4, r4, r5, r6\n"                                                                                          \
     "add    r4, r4, #1\n"                                                                                              \
     "str    r4, [sp, #4]\n"                                                                                            \
     "1:\n"                                                                                                             \
     "ldmia  r1!, {r4-r7}\n"                                                                                            \
     "ldr    r0, [sp]\n"                                                                                                \
-    "mov    r8, r4\n"                                                                                                  \
-    "mov    r9, r5\n"                                                                                                  \
-    "mov    r10, r6\n"                                                                                                 \
-    "mov    r11, r7\n"                                                                                                 \
+    CONV_2D_S8_DSP_2X4_FIRST                                                                                           \
     "ldr    pc, [sp, #4]\n"                                                                                            \
     "2:\n"                                                                                                             \
     ".rept  16\n"                                                                                                      \
