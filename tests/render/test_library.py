@@ -1,4 +1,5 @@
-"""Generated folders as PlatformIO libraries: two models in somebody's C++ firmware, sharing one arena or not."""
+"""Generated folders as PlatformIO libraries: two models in somebody's C++ firmware, sharing one arena or not, and one
+that is fed row by row."""
 
 from __future__ import annotations
 
@@ -65,6 +66,50 @@ int main() {
 }
 """
 
+ROWS_MAIN = """
+#include <cstdio>
+#include <cstdint>
+#include "digits.h"
+
+static_assert(DIGITS_INPUT_0_ROWS * DIGITS_INPUT_0_ROW_BYTES == DIGITS_INPUT_0_BYTES, "an image in rows");
+static_assert(DIGITS_INPUT_0_ROWS_PER_CALL == 1, "a row per call");
+
+struct camera {
+    int next;
+    int spoilt;
+};
+
+static int read(void *row, unsigned y, void *context) {
+    camera *self = static_cast<camera *>(context);
+    if (static_cast<int>(y) != self->next || self->next == self->spoilt) {
+        return 7;
+    }
+    self->next += DIGITS_INPUT_0_ROW_STEP;
+    for (unsigned x = 0; x < DIGITS_INPUT_0_ROW_BYTES; ++x) {
+        static_cast<int8_t *>(row)[x] = static_cast<int8_t>((y * DIGITS_INPUT_0_ROW_BYTES + x) * 7 % 251 - 125);
+    }
+    return 0;
+}
+
+int main() {
+    const int first = DIGITS_INPUT_0_ROW_STEP > 0 ? 0 : DIGITS_INPUT_0_ROWS - 1;
+    camera broken = {first, first + 9 * DIGITS_INPUT_0_ROW_STEP};
+    if (digits_run_rows(read, nullptr, &broken) != 7 || broken.next != broken.spoilt) {
+        return 1;
+    }
+    camera good = {first, -2};
+    if (digits_run_rows(read, nullptr, &good) != 0) {
+        return 2;
+    }
+    const int8_t *scores = static_cast<const int8_t *>(digits_output(0));
+    for (int i = 0; i < DIGITS_OUTPUT_0_ELEMENTS; ++i) {
+        std::printf("%d ", scores[i]);
+    }
+    std::printf("\\n");
+    return 0;
+}
+"""
+
 INI = """
 [platformio]
 default_envs = host
@@ -87,10 +132,26 @@ def gate() -> bytes:
     return b.build(inputs=[x], outputs=[y])
 
 
-def generate(model: Path, name: str, output: Path) -> Graph:
+def generate(model: Path, name: str, output: Path, feed: str = "whole") -> Graph:
     graph = simplify(read(model))
-    project.write(plan(graph, boards.load("host"), Options(name=name)), model.read_bytes(), output)
+    project.write(plan(graph, boards.load("host"), Options(name=name, feed=feed)), model.read_bytes(), output)
     return graph
+
+
+def firmware(main: str, folder: Path, flags: str = "") -> Path:
+    """The program that PlatformIO builds of a main and the libraries in `folder`."""
+    (folder / "src").mkdir()
+    (folder / "src" / "main.cpp").write_text(main)
+    (folder / "platformio.ini").write_text(INI.format(flags=flags))
+    (folder / "boards").mkdir()
+    (folder / "boards" / "host.json").write_bytes((folder / "lib/digits/boards/host.json").read_bytes())
+    command, environment = tools.platformio()
+    built = subprocess.run(
+        [*command, "run", "--project-dir", folder], capture_output=True, text=True, env=environment, check=False
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert not re.search(r"warning:", built.stdout + built.stderr)
+    return folder / ".pio" / "build" / "host" / "firmware.elf"
 
 
 def expected(digits: Graph, gates: Graph) -> list[int]:
@@ -107,20 +168,25 @@ def test_two_models_live_in_one_cpp_firmware(flags: str, tmp_path: Path) -> None
         generate(DIGITS, "digits", tmp_path / "lib" / "digits"),
         generate(tmp_path / "gate.tflite", "gate", tmp_path / "lib" / "gate"),
     ]
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "main.cpp").write_text(MAIN)
-    (tmp_path / "platformio.ini").write_text(INI.format(flags=flags))
-    (tmp_path / "boards").mkdir()
-    (tmp_path / "boards" / "host.json").write_bytes((tmp_path / "lib/digits/boards/host.json").read_bytes())
-    command, environment = tools.platformio()
-    built = subprocess.run(
-        [*command, "run", "--project-dir", tmp_path], capture_output=True, text=True, env=environment, check=False
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    assert not re.search(r"warning:", built.stdout + built.stderr)
-    program = tmp_path / ".pio" / "build" / "host" / "firmware.elf"
+    program = firmware(MAIN, tmp_path, flags)
     printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
     assert [int(word) for word in printed.split()] == expected(*graphs)
+
+
+@pytest.mark.parametrize("feed", ["rows", "rows:up"])
+def test_a_cpp_firmware_feeds_rows(feed: str, tmp_path: Path) -> None:
+    digits = generate(DIGITS, "digits", tmp_path / "lib" / "digits", feed)
+    program = firmware(ROWS_MAIN, tmp_path)
+    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    image = np.array([i * 7 % 251 - 125 for i in range(28 * 28)], np.int8).reshape(1, 28, 28, 1)
+    assert [int(word) for word in printed.split()] == execute(digits, [image])[0].reshape(-1).tolist()
+
+
+def test_what_is_never_whole_has_no_address(tmp_path: Path) -> None:
+    generate(DIGITS, "digits", tmp_path / "digits", "rows")
+    header = (tmp_path / "digits" / "model" / "digits.h").read_text()
+    assert "digits_run_rows" in header and "digits_output" in header
+    assert "digits_input(" not in header and "digits_run(" not in header and "digits_infer" not in header
 
 
 def test_the_folder_describes_itself_as_a_library(tmp_path: Path) -> None:

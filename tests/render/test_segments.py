@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -19,8 +20,11 @@ from shoal.network.execute import execute
 from shoal.network.graph import Graph
 from shoal.network.read_tflite import parse
 from shoal.network.simplify import simplify
+from shoal.plan.planner import lay_out
 from shoal.plan.steps import Options, Plan
 from shoal.tensors import Array
+
+Planner = Callable[[int, Graph, Board, Options], Plan]
 
 
 def drawn(seed: int, graph: Graph, board: Board, options: Options) -> Plan:
@@ -54,12 +58,20 @@ def drawn(seed: int, graph: Graph, board: Board, options: Options) -> Plan:
     )
 
 
-def cases(seeds: Sequence[int], features: frozenset[str] = frozenset()) -> list[Case]:
+def smallest(seed: int, graph: Graph, board: Board, options: Options) -> Plan:
+    """The planner's own plan in the least memory that it finds, or in a little more."""
+    rng = random.Random(seed)
+    options = replace(options, feed=rng.choice(["whole", "rows", "rows:up"]), drain=rng.choice(["whole", "rows"]))
+    least = lay_out(graph, board, replace(options, ram_budget=1))
+    return lay_out(graph, board, replace(options, ram_budget=least.arena_bytes * rng.choice([4, 5, 7]) // 4))
+
+
+def cases(seeds: Sequence[int], features: frozenset[str], planner: Planner) -> list[Case]:
     found = []
     for seed in seeds:
         network = RandomNetwork(seed, operators=6)
         samples = [[network.random_input()] for _ in range(2)]
-        found.append(Case(network.model, samples, features=features, planner=partial(drawn, seed)))
+        found.append(Case(network.model, samples, features=features, planner=partial(planner, seed)))
     return found
 
 
@@ -71,14 +83,17 @@ def assert_exact(cases: Sequence[Case], results: Sequence[Sequence[Sequence[Arra
                 assert got.tobytes() == want.tobytes()
 
 
-@given(st.integers(0, 1_000_000), st.sampled_from([frozenset[str](), frozenset({"dsp"})]))
-@settings(max_examples=2, deadline=None, phases=[Phase.generate, Phase.reuse])
-def test_random_segments_of_random_networks_keep_every_byte(seed: int, features: frozenset[str]) -> None:
-    drawn = cases(range(seed, seed + 8), features)
-    assert_exact(drawn, run_models(drawn))
+@pytest.mark.parametrize("planner", [drawn, smallest])
+@pytest.mark.parametrize("features", [frozenset[str](), frozenset({"dsp"})], ids=["plain", "dsp"])
+@given(st.integers(0, 1_000_000))
+@settings(max_examples=1, deadline=None, phases=[Phase.generate, Phase.reuse])
+def test_random_networks_keep_every_byte(planner: Planner, features: frozenset[str], seed: int) -> None:
+    made = cases(range(seed, seed + 6), features, planner)
+    assert_exact(made, run_models(made))
 
 
+@pytest.mark.parametrize("planner", [drawn, smallest])
 @pytest.mark.parametrize("core", MACHINES)
-def test_segments_keep_every_byte_on_a_core(core: str) -> None:
-    drawn = cases(range(14), MACHINES[core].features)
-    assert_exact(drawn, run_emulated(drawn, core))
+def test_random_networks_keep_every_byte_on_a_core(planner: Planner, core: str) -> None:
+    made = cases(range(6), MACHINES[core].features, planner)
+    assert_exact(made, run_emulated(made, core))
