@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,18 @@ def data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("needs real models: set SHOAL_TEST_DATA to their folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's cache that all tests of a session share, in whatever process they run."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "session_cache"
+
+
+@pytest.fixture(scope="module")
+def cache(session_cache: Path) -> Iterator[None]:
+    """Commands of this module find what those of others built."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHOAL_CACHE_DIR", str(session_cache))
+        yield

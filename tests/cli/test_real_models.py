@@ -49,14 +49,6 @@ GOLDEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """One cache for all: what a command builds, the next one finds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHOAL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def need(board):
     for tool in TOOLS[board]:
         if shutil.which(tool) is None:
