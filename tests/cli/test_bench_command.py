@@ -53,6 +53,7 @@ def result(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             "static_bytes": 2_500,
             "stack_bytes": 200,
             "stack_total_bytes": 700,
+            "stack_bound_bytes": 900,
             "total_bytes": 7_200,
         },
         "flash": {"code_bytes": 5_000, "weights_bytes": 9_000, "total_bytes": 20_000},
@@ -116,3 +117,37 @@ def test_a_host_tells_nothing_of_the_board(result: dict[str, Any], folder: Path,
     text = shoal("bench", folder, "--node", "host").out
     assert re.search(r"arena\s+4,000 B", text) and re.search(r"weights\s+9,000 B", text)
     assert re.search(r"bytes\s+not checked\s+no wheel here", text)
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_draws_the_steps(result: dict[str, Any], folder: Path, shoal: Any, tmp_path: Path, ending: str) -> None:
+    kinds = [["conv_2d"], ["depthwise_conv_2d", "conv_2d"], ["softmax"], ["tanh"]]
+    steps = [{**STEP, "index": i, "operators": kind, "macs": 500 * (1 - i % 2)} for i, kind in enumerate(kinds)]
+    result["latency"]["steps"] = [*steps, {**STEP, "index": 4, "name": "n" * 80, "instructions": 0, "macs": 0}]
+    file = tmp_path / f"profile{ending}"
+    ran = shoal("bench", folder, "--plot", file, "--json")
+    assert (ran.code, ran.document["plot"]) == (0, str(file))
+    drawn = file.read_bytes()
+    assert drawn.startswith({".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[ending])
+    if ending == ".svg":
+        for text in ("conv_2d", "depthwise_conv_2d+conv_2d", "1,234,567 instructions", "instructions per MAC"):
+            assert text in drawn.decode()
+    assert f"plot: {file}" in shoal("bench", folder, "--plot", file).out
+    assert file.read_bytes() == drawn
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_measuring(folder: Path, shoal: Any, tmp_path: Path) -> None:
+    for file, words in (("x.txt", ".png, .svg, .pdf"), ("missing/x.png", "no folder")):
+        ran = shoal("bench", folder, "--plot", tmp_path / file, "--json")
+        assert ran.code == 2 and words in ran.document["error"]["what"]
+    ran = shoal("bench", folder, "--plot", tmp_path / "x.png", "--node", "host", "--json")
+    assert ran.code == 2 and "--plot" in ran.document["error"]["where"]
+
+
+def test_a_board_without_a_counter_draws_nothing(
+    result: dict[str, Any], folder: Path, shoal: Any, tmp_path: Path
+) -> None:
+    result["latency"]["steps"] = [{**STEP, "instructions": None}]
+    ran = shoal("bench", folder, "--plot", tmp_path / "x.png", "--json")
+    assert ran.code == 3 and "counts no cycles" in ran.document["error"]["what"]
+    assert not (tmp_path / "x.png").exists()

@@ -8,16 +8,27 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import node_option, plan_options, target_argument
+from shoal.cli.options import new_file, node_option, plan_options, target_argument
 
 #: runs where nothing is said: a board's cycles vary a little, an emulator's counts do not
 _RUNS = {"serial": 10}
+
+
+def _picture(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Refuses a file whose ending says nothing that can be drawn, before any work is done."""
+    if value is not None:
+        from shoal.report.profile import FORMATS
+
+        if value.suffix.lower() not in FORMATS:
+            raise click.BadParameter(f"`{value.name}` ends in none of {', '.join(FORMATS)}")
+    return new_file(context, parameter, value)
 
 
 @command(
     examples=[
         ("how many instructions, how much RAM and flash?", "shoal bench kws.tflite --board netduinoplus2"),
         ("which step costs most?", "shoal bench kws.tflite --board netduinoplus2 --steps"),
+        ("the same as a picture", "shoal bench kws.tflite --board netduinoplus2 --plot kws.png"),
         ("the same as a file, for `shoal compare`", "shoal bench build/kws --steps --json > kws.json"),
         ("milliseconds, on a real board", "shoal bench build/kws --node serial:/dev/ttyACM0 --runs 50"),
     ]
@@ -29,10 +40,23 @@ _RUNS = {"serial": 10}
     help="How often; figures are medians. Default 10 on a board, 1 elsewhere, where nothing varies.",
 )
 @click.option("--steps", is_flag=True, help="Measure every step, too.")
+@click.option(
+    "--plot",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_picture,
+    help="Also draw the steps, as .png, .svg or .pdf; implies --steps.",
+)
 @node_option
 @plan_options
 def bench(
-    target: Path, board: str | None, runs: int | None, steps: bool, node: str | None, plan_options: dict[str, Any]
+    target: Path,
+    board: str | None,
+    runs: int | None,
+    steps: bool,
+    plot: Path | None,
+    node: str | None,
+    plan_options: dict[str, Any],
 ) -> Result:
     """Measure a model: latency, RAM, flash, and whether its bytes are the reference's.
 
@@ -43,13 +67,23 @@ def bench(
     from shoal.bench.bench import total
     from shoal.cli.console import console, progress
     from shoal.cli.target import node_spec, open_target
-    from shoal.errors import DoesNotFit
+    from shoal.errors import BadInput, DoesNotFit, NodeError
 
     made = open_target(target, board, plan_options)
     spec = node_spec(node, made.board)
+    if plot is not None and spec == "host":
+        raise BadInput("nothing counts steps on the host", where="--plot", advice="draw a board's, or its emulator's")
+    steps = steps or plot is not None
     count = runs or _RUNS.get(spec.partition(":")[0], 1)
     with progress("measuring", total(made.directory, count, steps)) as bar:
         document = measure(made.directory, spec, count, steps, bar.advance)
+    if plot is not None:
+        from shoal.report import profile
+
+        if profile.unit(document) is None:
+            raise NodeError("the node counts no cycles", where=spec, advice="leave --plot out")
+        profile.save(document, plot)
+        document["plot"] = str(plot)
 
     error = None
     if document["exact"] is False:
@@ -64,5 +98,7 @@ def bench(
 
         for part in measured(document):
             console().print(part)
+        if plot is not None:
+            click.echo(f"plot: {plot}")
 
     return Result(document, show, error)

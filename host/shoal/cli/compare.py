@@ -122,7 +122,8 @@ def _read(path: Path) -> dict[str, Any]:
     problem = next(iter(Draft202012Validator(schema).iter_errors(result)), None)
     if problem is not None:
         raise BadInput(f"is no result: {problem.json_path}: {problem.message[:200]}", where=str(path), advice=advice)
-    result.pop("error", None)
+    for of_that_run in ("error", "plot"):
+        result.pop(of_that_run, None)
     return _labelled(result, path.stem, board=_known(result["board"]))
 
 
