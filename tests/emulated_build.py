@@ -4,7 +4,7 @@ kernel is for."""
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +70,18 @@ MACHINES = {
 }
 
 
-def run_emulated(cases: Sequence[Case], core: str, optimize: str = "-O3") -> list[list[list[Array]]]:
-    """As run_models, on an emulated core. Skips where there is no cross compiler or no QEMU."""
+@dataclass(frozen=True)
+class Toolchain:
+    """What makes programs for a machine, and runs them; its `files` belong beside a program's sources."""
+
+    compiler: str
+    flags: tuple[str, ...]
+    files: Mapping[str, str]
+    launcher: tuple[str, ...]
+
+
+def toolchain(core: str, optimize: str = "-O3") -> Toolchain:
+    """Skips where there is no cross compiler or no QEMU."""
     machine = MACHINES[core]
     for program in (machine.compiler, machine.emulator):
         if shutil.which(program) is None:
@@ -80,12 +90,11 @@ def run_emulated(cases: Sequence[Case], core: str, optimize: str = "-O3") -> lis
     if machine.script is not None:
         files["program.ld"] = machine.script
     quiet = ("-display", "none", "-monitor", "none", "-serial", "none")
-    return run_models(
-        cases,
-        (*_WARNINGS, optimize, *machine.flags),
-        compiler=machine.compiler,
-        files=files,
-        launcher=[
-            *(machine.emulator, *machine.board, *quiet, "-semihosting-config", "enable=on,target=native", "-kernel")
-        ],
-    )
+    launcher = (machine.emulator, *machine.board, *quiet, "-semihosting-config", "enable=on,target=native", "-kernel")
+    return Toolchain(machine.compiler, (*_WARNINGS, optimize, *machine.flags), files, launcher)
+
+
+def run_emulated(cases: Sequence[Case], core: str, optimize: str = "-O3") -> list[list[list[Array]]]:
+    """As run_models, on an emulated core. Skips where there is no cross compiler or no QEMU."""
+    used = toolchain(core, optimize)
+    return run_models(cases, used.flags, compiler=used.compiler, files=used.files, launcher=used.launcher)

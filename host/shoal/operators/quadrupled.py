@@ -9,14 +9,17 @@ from shoal.tensors import Array
 
 
 def fits(sums: Sums, form: Requantization) -> bool:
-    """Whether it is exact: no overflow for any sum that is reached."""
-    if form.general:
-        return False
+    """Whether it is exact for all channels."""
+    return not form.general and bool(is_exact(sums, form).all())
+
+
+def is_exact(sums: Sums, form: Requantization) -> Array:
+    """Channels for which it is what the short form is: no overflow for any sum that is reached."""
     reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
     halving = form.shifts.astype(np.int64)
     value = (np.minimum(reach, 1 << 29) * sums.multipliers >> 30) + 3
     addend = np.int64(abs(form.offset)) << halving + 1
-    return bool(((reach < 1 << 29) & (halving <= 29) & (value + addend < 1 << 31)).all())
+    return np.asarray((reach < 1 << 29) & (halving <= 29) & (value + addend < 1 << 31))
 
 
 def records(sums: Sums, form: Requantization) -> Array:

@@ -103,7 +103,7 @@ def settle(sums: Sums, activation: str, output: Tensor) -> tuple[Sums, Requantiz
     """Chooses the form of the rescale. A channel that the short form does not take but whose result is the same for all
     sums that it reaches becomes that constant: no weights, no bias, a multiplier of zero."""
     low, high = activation_range(activation, output)
-    short = _short(sums, output.zero_point)
+    short = is_short(sums, output.zero_point)
     constant = ~short & _is_constant(sums, activation, output)
     zero_point = output.zero_point
     if not np.all(short | constant):
@@ -125,7 +125,7 @@ def settle(sums: Sums, activation: str, output: Tensor) -> tuple[Sums, Requantiz
     return sums, Requantization(shifts.astype(np.int8), 2 * zero_point + 1, low, high, False)
 
 
-def _short(sums: Sums, zero_point: int) -> Array:
+def is_short(sums: Sums, zero_point: int) -> Array:
     """Channels for which fixed_point.h's `requantize` is exact: no overflow for any sum that is reached."""
     reach = np.maximum(np.abs(sums.low), np.abs(sums.high))
     right = np.clip(-sums.shifts, 1, 31)
