@@ -60,6 +60,8 @@ static int8_t output[BKNN_PEER_OUTPUT_BYTES];
 static uint8_t arena[BKNN_PEER_ARENA_SIZE + 1] __attribute__((aligned(16)));
 
 static void put(uint32_t byte) {
+    while (REG(0x40004004) & 1) {
+    }
     REG(0x40004000) = byte;
 }
 
@@ -117,8 +119,8 @@ SECTIONS {
 }
 """
 
-#: how often an answer is asked for, and how long it may take each time, in seconds
-_ATTEMPTS, _PAUSE = 60, 1.0
+#: how often the line is looked at, and how long each time at most, in seconds
+_ATTEMPTS, _PAUSE = 120, 1.0
 
 
 @dataclass(frozen=True)
@@ -274,12 +276,11 @@ def _run(command: Sequence[str], folder: Path) -> None:
 
 def _ask(emulator: Emulator, count: int) -> bytes:
     """The answer; what is sent before the firmware listens is lost, and it answers only once."""
-    data, asked = b"", 0
-    while len(data) < count:
+    data = b""
+    for _ in range(_ATTEMPTS):
         if not data:
             emulator.write(b"!")
-            asked += 1
-        if asked > _ATTEMPTS:
-            raise ToolError("BakeNN's firmware does not answer")
         data += emulator.read(_PAUSE)
-    return data
+        if len(data) >= count:
+            return data
+    raise ToolError("BakeNN's firmware does not answer")
