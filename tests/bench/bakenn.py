@@ -19,11 +19,11 @@ import tflite
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from shoal import boards, oracle
+from shoal import boards, oracle, resources
 from shoal.bench import cortex_m4
 from shoal.bench.inputs import Generator
 from shoal.boards.board import Board
-from shoal.build import cache, elf
+from shoal.build import elf
 from shoal.errors import ToolError
 from shoal.link.emulators import qemu
 from shoal.link.emulators.process import Emulator
@@ -141,7 +141,7 @@ class Peer:
 
 def environment() -> Path:
     """The interpreter of an environment with BakeNN, made in the user's cache. Raises ToolError where pip fails."""
-    folder = cache.folder() / "peers" / f"bakenn-{VERSION}"
+    folder = resources.cache() / "peers" / f"bakenn-{VERSION}"
     python = folder / "bin" / "python"
     done = folder / "complete"
     if not done.exists():
