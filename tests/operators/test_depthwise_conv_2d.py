@@ -78,7 +78,7 @@ def test_reference_is_tflms(example: Example) -> None:
 several = st.lists(examples(), min_size=6, max_size=6, unique_by=lambda e: e.model)
 
 
-@pytest.mark.parametrize("features", [(), ("dsp",), ("muldiv",)], ids=["plain", "dsp", "muldiv"])
+@pytest.mark.parametrize("features", [(), ("dsp",)], ids=["plain", "dsp"])
 @given(several)
 @settings(deadline=None, max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_generated_c_is_the_reference(features: tuple[str, ...], drawn: list[Example]) -> None:
@@ -175,17 +175,15 @@ def test_every_tile_is_exact(zero_point: int, core: str | None) -> None:
     assert_same(execute(graph, inputs), found)
 
 
-@pytest.mark.parametrize("core", [None, "rv32imc"])
+@pytest.mark.parametrize("core", [None, "cortex-m3", "rv32imc"])
 @pytest.mark.parametrize("zero_point", [-128, 5])
 def test_every_row_is_exact(zero_point: int, core: str | None) -> None:
     data, inputs = every_tile(zero_point)
     graph = simplify(parse(data, "rows", "rows"))
     for operator in graph.operators:
-        weights_of = operator.inputs[1]
-        assert weights_of is not None
-        if graph.tensors[weights_of].shape[1:3] == (3, 3) and graph.tensors[operator.outputs[0]].elements > 8:
+        if graph.tensors[operator.outputs[0]].elements > 8:
             call = kind(operator.kind).calls(operator, graph.tensors, frozenset({"muldiv"}))[0]
-            assert call.kernel.function == "depthwise_conv_2d_s8_3x3"
+            assert call.kernel.function in ("depthwise_conv_2d_s8_3x3", "depthwise_conv_2d_s8_line")
             assert dict(call.shape)["relu"] == (zero_point == -128)
     case = Case(data, [inputs], features=frozenset({"muldiv"}))
     ((found,),) = run_models([case]) if core is None else run_emulated([case], core)

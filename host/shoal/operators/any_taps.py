@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from shoal.operators.base import Call, Constant, Kernel
-from shoal.operators.nine_taps import one_shift
+from shoal.operators.channel_rows import one_shift
 from shoal.operators.requantization import Requantization, Sums, wrap
 from shoal.operators.window import ordered_overlap
 from shoal.tensors import Array, Tensor

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import any_taps, checks, conv_2d, nine_taps, weighted
+from shoal.operators import any_taps, channel_rows, checks, conv_2d, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks, wrap
@@ -116,9 +116,10 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         found += [_banded(call, geometry, _PIXELS) if turned is geometry else call for call in tiles]
     found += [
         _banded(c, geometry, geometry["output_w"])
-        for c in nine_taps.calls(geometry, source, output, sums, form, features)
+        for c in channel_rows.row_calls(geometry, source, output, sums, form, features)
     ]
     found += [_banded(c, geometry, 1) for c in any_taps.calls(geometry, source, output, sums, form, features)]
+    found += channel_rows.line_calls(_as_row(geometry), source, output, sums, form, features)
     if geometry["input_c"] == 1:
         found += conv_2d.calls(*_as_convolution(operator, tensors), features)
     return sorted(found, key=lambda call: call.instructions)
@@ -246,7 +247,7 @@ class _Tile(NamedTuple):
 def _scaled_stream(sums: Sums, form: Requantization) -> Array | None:
     """The stream with one right shift for all channels, where their shifts and sums allow it and the output's zero
     point is -128. A channel that has one result whatever its sum takes it from the addend."""
-    known = nine_taps.one_shift(sums, form)
+    known = channel_rows.one_shift(sums, form)
     if known is None:
         return None
     up, multipliers, addends = known
@@ -337,7 +338,7 @@ def _portable(
         instructions = within * (count * (26 * taps + 29 * lines + 108) + 148)
         instructions += edge * (count * (21 * taps + 13 * lines + 220) + 148)
         code = 2400
-    if features >= nine_taps.NEEDS:
+    if features >= channel_rows.RISCV:
         instructions = instructions * 10 // 7
     call = Call(
         kernel,
