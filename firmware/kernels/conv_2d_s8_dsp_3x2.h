@@ -1,6 +1,6 @@
 /* CONV_2D in int8 for cores with Arm's DSP extension, weights as they are: the windows of three pixels are unpacked to
  * 16 bits into scratch, then all output channels are computed from there, two at a time: 17 instructions for 24
- * products, 8.2 to 9.2 for the rest of each output.
+ * products, 8 to 9 for the rest of each output.
  *
  * Two channels share a stream of halfwords a + 256 * b, a of the first channel and b of the second. Multiplied as they
  * are they sum to A + 256 * B, and their low bytes, sign-extended, to A: one unpacking serves six products. The
@@ -85,6 +85,19 @@ typedef struct {
     CONV_2D_S8_DSP_3X2_PAIR("r5")         \
     CONV_2D_S8_DSP_3X2_PAIR("r6")
 
+/* The same where the sums of the other pixels begin, with those of the first. */
+#define CONV_2D_S8_DSP_3X2_FIRST   \
+    "ldrd   r5, r6, [r1], #8\n"    \
+    "ldmia.w r0!, {r2-r4}\n"       \
+    "sxtb16 lr, r5\n"              \
+    "smlad  r11, r3, r5, r10\n"    \
+    "smlad  r12, r4, r5, r10\n"    \
+    "smlad  r10, r2, r5, r10\n"    \
+    "smlad  r8, r3, lr, r7\n"      \
+    "smlad  r9, r4, lr, r7\n"      \
+    "smlad  r7, r2, lr, r7\n"      \
+    CONV_2D_S8_DSP_3X2_PAIR("r6")
+
 #define CONV_2D_S8_DSP_3X2_RELU(sum)      \
     "smmlar " sum ", " sum ", r2, r3\n"   \
     "asr    " sum ", " sum ", r4\n"       \
@@ -97,9 +110,9 @@ typedef struct {
     "asr    " sum ", " sum ", r4\n"       \
     "ssat   " sum ", #8, " sum "\n"
 
-/* Registers: r0 pixels, r1 weights, r7 to r9 the sums A, r10 to r12 A + 256 * B. None is left to count with: of 4
- * unrolled quads the first round enters where their number divides by 4, and the end is told by r0. Stack: 0 tile, 4
- * pixels, 8 where to enter, 12 end of pixels. */
+/* Registers: r0 pixels, r1 weights, r7 to r9 the sums A, r10 to r12 A + 256 * B. None is left to count with:
+ * after the first quad, the first round enters 4 unrolled ones where a multiple of 4 is left, and the end is told by
+ * r0. Stack: 0 tile, 4 pixels, 8 where to enter, 12 end of pixels. */
 #define CONV_2D_S8_DSP_3X2_TILE(rescale)                                                                               \
     "push   {r4-r11, lr}\n"                                                                                            \
     "ldrd   r2, r4, [r0]\n"                                                                                            \
@@ -108,19 +121,15 @@ typedef struct {
     "udiv   r3, r3, r5\n"                                                                                              \
     "sub    r3, r3, #1\n"                                                                                              \
     "and    r3, r3, #3\n"                                                                                              \
-    "mvn    r3, r3\n"                                                                                                  \
     "mov    r5, #68\n"                                                                                                 \
     "adr.w  r6, 3f\n"                                                                                                  \
-    "mla    r3, r3, r5, r6\n"                                                                                          \
+    "mls    r3, r3, r5, r6\n"                                                                                          \
     "add    r3, r3, #1\n"                                                                                              \
     "push   {r0, r2-r4}\n"                                                                                             \
     "1:\n"                                                                                                             \
     "ldrd   r7, r10, [r1], #8\n"                                                                                       \
     "ldr    r0, [sp, #4]\n"                                                                                            \
-    "mov    r8, r7\n"                                                                                                  \
-    "mov    r9, r7\n"                                                                                                  \
-    "mov    r11, r10\n"                                                                                                \
-    "mov    r12, r10\n"                                                                                                \
+    CONV_2D_S8_DSP_3X2_FIRST                                                                                           \
     "ldr    pc, [sp, #8]\n"                                                                                            \
     "2:\n"                                                                                                             \
     ".rept  4\n"                                                                                                       \

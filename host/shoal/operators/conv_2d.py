@@ -284,7 +284,7 @@ def _dsp_3x2_instructions(relu: bool, geometry: Mapping[str, int]) -> int:
     quads = runs * -(-length // 4)
     tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // 3)
     unpacking = runs * (14 * (length // 4) + 20 * (length % 4) + 12) * (1 + 3 * _border(geometry))
-    channels = geometry["output_c"] // 2 * (17 * quads + 3 * -(-quads // 4) + (50 if relu else 56))
+    channels = geometry["output_c"] // 2 * (17 * quads + 3 * -(-quads // 4) + (46 if relu else 52))
     return int(tiles * (channels + unpacking + 45))
 
 
