@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from random_networks import RandomNetwork
 from tflite_builder import ModelBuilder
 
 
@@ -49,6 +50,28 @@ def test_a_budget_that_cannot_be_met_is_a_shortfall(shoal, small):
     ran = shoal("analyze", small, "--board", "netduinoplus2", "--ram-budget", "100", "--json")
     assert ran.code == 1
     assert "100" in ran.document["boards"][0]["shortfall"]
+
+
+def test_a_curve_trades_memory_for_instructions(shoal, tmp_path):
+    model = tmp_path / "net.tflite"
+    model.write_bytes(RandomNetwork(11, operators=6).model)
+    ran = shoal("analyze", model, "--board", "mps2_an386", "--ram-curve", "--html", tmp_path / "curve.html", "--json")
+    curve = ran.document["curve"]
+    assert ran.code == 0 and curve["board"] == "mps2_an386"
+    arenas = [p["arena_bytes"] for p in curve["points"]]
+    instructions = [p["instructions"] for p in curve["points"]]
+    assert arenas == sorted(set(arenas)) and instructions == sorted(set(instructions), reverse=True)
+    assert curve["bound_bytes"] <= arenas[0]
+    page = (tmp_path / "curve.html").read_text()
+    assert "RAM against instructions" in page and f"{arenas[0]:,}" in page and "<svg" in page
+    text = shoal("analyze", model, "--board", "mps2_an386", "--ram-curve").out
+    assert f"{instructions[0]:,}" in text and f"{curve['bound_bytes']:,} B of live bytes" in text
+
+
+def test_a_curve_is_of_one_board(shoal, small, tmp_path):
+    for given, wrong in ((["--ram-curve"], "--ram-curve"), (["--html", tmp_path / "c.html"], "--html")):
+        ran = shoal("analyze", small, *given, "--json")
+        assert ran.code == 2 and ran.document["error"]["where"] == wrong
 
 
 def test_unsupported_operators_are_named_by_index_and_tensor(shoal, tmp_path):

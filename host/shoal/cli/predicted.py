@@ -61,6 +61,27 @@ def predicted(
     }
 
 
+def curve(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> dict[str, Any]:
+    """The member `curve` of that document."""
+    from shoal.plan import planner
+    from shoal.plan.predict import predict
+
+    plans = planner.curve(graph, board, options, progress)
+    points = []
+    for plan in plans:
+        needs = predict(plan)
+        points.append(
+            {
+                "arena_bytes": plan.arena_bytes,
+                "instructions": needs.instructions,
+                "flash_bytes": needs.code_bytes + needs.weights_bytes,
+                "steps": len(plan.steps),
+                "segments": sum(s.segment is not None for s in plan.steps),
+            }
+        )
+    return {"board": board.id, "bound_bytes": plans[0].bound, "points": points}
+
+
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
     calls = step.calls
     output = plan.graph.tensors[calls[-1].outputs[0] if step.segment is None else step.segment.parts[-1].tensor]

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 #: cells of the bar that shows a step's use of the arena
 _BAR = 24
 
+#: columns for what a step runs; of fused operators that is long
+_OPERATORS = 28
+
 _NOTE = """\
 Arena and weights are exact; code, static data, stack and instructions are predicted. Spare RAM is what is left beside
 the whole stack that is set aside, not only the part in use."""
@@ -28,7 +31,10 @@ def analysis(document: Mapping[str, Any]) -> list[RenderableType]:
     tables: list[RenderableType] = [_headline(document)]
     for members in list(groups.values()) if any(b["named"] for b in boards) else list(groups.values())[:1]:
         tables.append(_steps(members, alone=len(groups) == 1))
-    return [*tables, _boards(boards), _NOTE]
+    tables.append(_boards(boards))
+    if document["curve"] is not None:
+        tables += _curve(document["curve"])
+    return [*tables, _NOTE]
 
 
 def _headline(document: Mapping[str, Any]) -> str:
@@ -62,7 +68,7 @@ def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
     )
     steps = first["steps"]
     table.add_column("step", justify="right")
-    table.add_column("operator", footer="total")
+    table.add_column("operator", footer="total", max_width=_OPERATORS, no_wrap=True)
     table.add_column("output", justify="right")
     table.add_column("MACs", justify="right", footer=f"{sum(s['macs'] for s in steps):,}")
     table.add_column("weights B", justify="right", footer=f"{first['flash']['weights_bytes']:,}")
@@ -71,7 +77,7 @@ def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
     for s in steps:
         table.add_row(
             str(s["index"]),
-            s["kind"],
+            "+".join(s["operators"]),
             "×".join(map(str, s["shape"])),
             f"{s['macs']:,}" if s["macs"] else "–",
             f"{s['weights_bytes']:,}" if s["weights_bytes"] else "–",
@@ -104,6 +110,30 @@ def _boards(boards: Sequence[Mapping[str, Any]]) -> Table:
             "–" if b["instructions"] is None else f"{b['instructions']:,}",
         )
     return table
+
+
+def _curve(curve: Mapping[str, Any]) -> list[RenderableType]:
+    """RAM against instructions, and the bound."""
+    from rich import box
+    from rich.table import Table
+
+    points = curve["points"]
+    table = Table(title=f"RAM against instructions on {curve['board']}", title_justify="left", box=box.SIMPLE_HEAD)
+    for title in ("arena B", "instructions", "slower by", "flash B", "steps"):
+        table.add_column(title, justify="right")
+    table.add_column("instructions")
+    most, least = points[0]["instructions"], points[-1]["instructions"]
+    for p in points:
+        table.add_row(
+            f"{p['arena_bytes']:,}",
+            f"{p['instructions']:,}",
+            f"{100 * (p['instructions'] / max(least, 1) - 1):.1f} %",
+            f"{p['flash_bytes']:,}",
+            f"{p['steps']}, {p['segments']} row by row" if p["segments"] else f"{p['steps']}",
+            f"[cyan]{bar(p['instructions'], most)}[/]",
+        )
+    bound = f"No plan of the space that was searched can do with fewer than {curve['bound_bytes']:,} B of live bytes."
+    return [table, bound]
 
 
 def _room(needs: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -10,6 +10,13 @@ from shoal.report.comparison import figure, notes, source
 
 _TEMPLATE = Path(__file__).with_name("page.html.j2")
 
+_SOURCES = {
+    "board": "Measured: by the core's own counter on a real board.",
+    "emulated": "Emulated: instructions counted exactly on an emulator; times are estimates, not measurements.",
+    "host": "Host: run on this machine, no figure of a board.",
+    "model": "Predicted: from the plan and measured tables, nothing was run.",
+}
+
 _COLUMNS = (
     ("Board", True),
     ("Fits", True),
@@ -26,23 +33,73 @@ _COLUMNS = (
 def page(document: Mapping[str, Any], version: str) -> str:
     """The page for a document of `shoal compare`; `version` of shoal goes into its foot. The same document gives the
     same page."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     results = document["results"]
     fitting = sum(r["fits"] for r in results)
-    text = template.render(
+    return _rendered(
+        document,
+        version,
         title=f"{document['model']} on {_count(len({r['board'] for r in results}), 'board')}",
         subtitle=f"Fits {fitting} of {len(results)}. Model file {document['model_sha256'][:16]}….",
-        error=document.get("error"),
+        heading="Side by side",
         sources=_sources(results),
         columns=[{"title": title, "word": word} for title, word in _COLUMNS],
         rows=[_row(document, i) for i in range(len(results))],
         notes=notes(document),
-        plots=[{**plot, "svg": Markup(plot["svg"])} for plot in _plots(results)],
+        plots=_plots(results),
+    )
+
+
+def curve_page(document: Mapping[str, Any], version: str) -> str:
+    """The page for the curve of a document of `shoal analyze --ram-curve`."""
+    from shoal.report import plots
+
+    curve = document["curve"]
+    points = curve["points"]
+    fastest = max(points[-1]["instructions"], 1)
+    head = ("Arena", "Instructions", "Slower by", "Flash", "Steps", "Row by row")
+    lines = [
+        [
+            f"{p['arena_bytes']:,}",
+            f"{p['instructions']:,}",
+            f"{100 * (p['instructions'] / fastest - 1):.1f} %",
+            f"{p['flash_bytes']:,}",
+            str(p["steps"]),
+            str(p["segments"]),
+        ]
+        for p in points
+    ]
+    plot = {
+        "title": "RAM against instructions",
+        "caption": "Plans that no other one beats in both, and the least that any plan of the space that was searched"
+        " can do with.",
+        "svg": plots.curve([(p["arena_bytes"], p["instructions"]) for p in points], curve["bound_bytes"]),
+        "table": None,
+    }
+    return _rendered(
+        document,
+        version,
+        title=f"{document['model']} in little RAM",
+        subtitle=f"On {curve['board']}: {_range(p['arena_bytes'] for p in points)} bytes of arena;"
+        f" no plan can do with fewer than {curve['bound_bytes']:,} live bytes.",
+        heading="Plans",
+        sources=_SOURCES["model"],
+        columns=[{"title": title, "word": False} for title in head],
+        rows=[[_cell(text) for text in line] for line in lines],
+        notes=[],
+        plots=[plot],
+    )
+
+
+def _rendered(document: Mapping[str, Any], version: str, *, plots: Sequence[Mapping[str, Any]], **parts: Any) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        error=document.get("error"),
+        plots=[{**plot, "svg": Markup(plot["svg"])} for plot in plots],
         footer=f"shoal {version}. Model SHA-256 {document['model_sha256']}. KB = 1000 bytes.",
+        **parts,
     )
     return text + "\n"
 
@@ -53,14 +110,8 @@ def _count(n: int, what: str) -> str:
 
 def _sources(results: Sequence[Mapping[str, Any]]) -> str:
     """What the sources of these results mean, in a sentence each."""
-    meaning = {
-        "board": "Measured: by the core's own counter on a real board.",
-        "emulated": "Emulated: instructions counted exactly on an emulator; times are estimates, not measurements.",
-        "host": "Host: run on this machine, no figure of a board.",
-        "model": "Predicted: from the plan and measured tables, nothing was run.",
-    }
     found = {r["source"] for r in results}
-    return " ".join(text for key, text in meaning.items() if key in found)
+    return " ".join(text for key, text in _SOURCES.items() if key in found)
 
 
 def _row(document: Mapping[str, Any], index: int) -> list[dict[str, Any]]:

@@ -119,6 +119,28 @@ def memory(series: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> Figure:
     return figure
 
 
+@_plot
+def curve(points: Sequence[tuple[int, int]], bound: int) -> Figure:
+    """RAM against instructions: (arena in bytes, instructions) from the smallest plan to the fastest; the bound in
+    bytes."""
+    from matplotlib.ticker import EngFormatter
+
+    figure, (ax,) = _figure(1, 1, 4.2)
+    kilobytes = [arena / 1000 for arena, _ in points]
+    instructions = [n for _, n in points]
+    ax.step(kilobytes, instructions, where="post", color=_SERIES[0], linewidth=1.2, alpha=0.6)
+    ax.plot(kilobytes, instructions, "o", color=_SERIES[0], markersize=5, label="plans")
+    ax.axvline(bound / 1000, color=_SERIES[1], linewidth=1.5, linestyle=_DASHES[1], label="bound: least live bytes")
+    ax.set_xlabel("arena, KB")
+    ax.set_ylabel("instructions of one inference, predicted")
+    ax.yaxis.set_major_formatter(EngFormatter(sep=" "))
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    ax.grid()
+    ax.legend(loc="upper right")
+    return figure
+
+
 #: lines that lie on each other stay visible, and are told apart without colours
 _DASHES: list[Any] = ["-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2))]
 
