@@ -217,26 +217,31 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_window(int8_t *target, const input_rows *ro
     }
 }
 
-/* One band, see rows.h. */
-SHOAL_INLINE void conv_2d_s8_rv_twin_band(const input_rows *rows, int32_t y, span pixels, int8_t *output, void *scratch,
-                                          const conv_2d_s8_rv_twin_args *args, const conv_2d_s8_rv_twin_shape *shape) {
+/* So many `pixels` from (y, x) on, in the next rows where this one ends. */
+SHOAL_INLINE void conv_2d_s8_rv_twin_run(const input_rows *rows, int32_t y, int32_t x, int32_t pixels, int8_t *output,
+                                         void *scratch, const conv_2d_s8_rv_twin_args *args,
+                                         const conv_2d_s8_rv_twin_shape *shape) {
     const int32_t whole = shape->input_c % TWIN_TAPS == 0;
     const int32_t taps = shape->filter_h * shape->filter_w * shape->input_c;
     const int32_t bytes = (taps + TWIN_TAPS - 1) / TWIN_TAPS * TWIN_STEP;
     int8_t *tiles = (int8_t *)scratch, *line = tiles + shape->tiles * bytes;
-    for (int32_t x = pixels.first; x < pixels.last;) {
-        const int32_t left = pixels.last - x, room = shape->tiles * TWIN_PIXELS;
-        const int32_t count = left < room ? left : room;
+    while (pixels > 0) {
+        const int32_t room = shape->tiles * TWIN_PIXELS;
+        const int32_t count = pixels < room ? pixels : room;
         int8_t *window = tiles;
         SHOAL_UNROLL(1)
         for (int32_t p = 0; p < count; ++p) {
-            const int32_t column = (x + p) * shape->stride_w - shape->pad_left;
+            const int32_t column = x * shape->stride_w - shape->pad_left;
             conv_2d_s8_rv_twin_window(whole ? window : line, rows, y * shape->stride_h - shape->pad_top, column,
                                       whole ? TWIN_STEP : 0, args->input_zero_point, shape);
             if (!whole) {
                 conv_2d_s8_rv_twin_copy(window, line, taps, TWIN_STEP);
             }
             window += (p + 1) % TWIN_PIXELS == 0 ? bytes - (TWIN_PIXELS - 1) * TWIN_TAPS : TWIN_TAPS;
+            if (++x == shape->output_w) {
+                x = 0;
+                ++y;
+            }
         }
         /* one tile by all channels, or all tiles by one block after the other */
         const int32_t channels = shape->tiles == 1 ? shape->output_c : TWIN_CHANNELS;
@@ -263,8 +268,14 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_band(const input_rows *rows, int32_t y, spa
             }
         }
         output += count * shape->output_c;
-        x += count;
+        pixels -= count;
     }
+}
+
+/* One band, see rows.h. */
+SHOAL_INLINE void conv_2d_s8_rv_twin_band(const input_rows *rows, int32_t y, span pixels, int8_t *output, void *scratch,
+                                          const conv_2d_s8_rv_twin_args *args, const conv_2d_s8_rv_twin_shape *shape) {
+    conv_2d_s8_rv_twin_run(rows, y, pixels.first, pixels.last - pixels.first, output, scratch, args, shape);
 }
 
 SHOAL_INLINE void conv_2d_s8_rv_twin(uint8_t *arena, const conv_2d_s8_rv_twin_args *args,
@@ -273,10 +284,9 @@ SHOAL_INLINE void conv_2d_s8_rv_twin(uint8_t *arena, const conv_2d_s8_rv_twin_ar
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
         const input_rows rows = {.base = input, .pitch = shape->input_w * shape->input_c};
-        for (int32_t y = 0; y < shape->output_h; ++y) {
-            conv_2d_s8_rv_twin_band(&rows, y, (span){0, shape->output_w}, output, arena + args->scratch, args, shape);
-            output += shape->output_w * shape->output_c;
-        }
+        const int32_t pixels = shape->output_h * shape->output_w;
+        conv_2d_s8_rv_twin_run(&rows, 0, 0, pixels, output, arena + args->scratch, args, shape);
+        output += pixels * shape->output_c;
         input += shape->input_h * shape->input_w * shape->input_c;
     }
 }

@@ -22,16 +22,18 @@ RV = frozenset({"muldiv"})
 TWIN, WINOGRAD = "conv_2d_s8_rv_twin", "conv_2d_s8_rv_winograd"
 
 
-@pytest.fixture(params=[TWIN, WINOGRAD])
+@pytest.fixture(params=[(TWIN, twin.CACHED), (TWIN, 0), (WINOGRAD, 0)], ids=["twin", "twin_tiles", "winograd"])
 def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The kernel as the only candidate, whatever is cheaper."""
+    """The kernel as the only candidate, whatever is cheaper; with a cache of so many bytes."""
+    function, cached = request.param
     every = conv_2d.calls
 
     def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
-        return [call for call in every(operator, tensors, features) if call.kernel.function == request.param]
+        return [call for call in every(operator, tensors, features) if call.kernel.function == function]
 
     monkeypatch.setattr(conv_2d, "calls", calls)
-    yield request.param
+    monkeypatch.setattr(twin, "CACHED", cached)
+    yield function
 
 
 def convolution(

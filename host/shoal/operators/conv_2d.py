@@ -359,7 +359,7 @@ def _rv_twin(
         parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
         constants=(Constant("weights", stream),),
         scratch_bytes=twin.scratch_bytes(geometry, tiles),
-        in_place=(overlap(geometry, tiles * twin.PIXELS, packed=True),),
+        in_place=(twin.overlap(geometry, tiles),),
         instructions=twin.instructions(geometry, len(stream), tiles),
         code_bytes=350,
     )
@@ -367,7 +367,7 @@ def _rv_twin(
         replace(call, scratch_bytes=twin.scratch_bytes(geometry, 1)),
         {**image, "tiles": 1},
         row_overlap(image, twin.PIXELS, packed=True),
-        twin.instructions(image, len(stream), 1),
+        twin.instructions({**image, "batches": image["output_h"], "output_h": 1}, len(stream), 1),
     )
     return replace(call, band=banded.band)
 

@@ -24,7 +24,7 @@ _STEP = PIXELS * _TAPS
 
 #: bytes of weights that stay in a cache over flash; else of tiles for which each weight is read once, so that flash
 #: keeps up
-_CACHED, _SCRATCH = 8192, 2048
+CACHED, _SCRATCH = 8192, 2048
 
 
 def fits(geometry: Mapping[str, int], sums: Sums, form: Requantization) -> bool:
@@ -80,10 +80,10 @@ def _filled(geometry: Mapping[str, int]) -> int:
 
 
 def tiles(geometry: Mapping[str, int], words: int) -> int:
-    """How many tiles scratch holds: where a cache does not hold a stream of so many `words`, all of a row as far as
-    _SCRATCH allows."""
-    most = min(-(-geometry["output_w"] // PIXELS), _SCRATCH // (PIXELS * _filled(geometry)))
-    return max(1, most) if 4 * words > _CACHED else 1
+    """How many tiles scratch holds: where a cache does not hold a stream of so many `words`, all of an image as far
+    as _SCRATCH allows."""
+    most = min(-(-geometry["output_h"] * geometry["output_w"] // PIXELS), _SCRATCH // (PIXELS * _filled(geometry)))
+    return max(1, most) if 4 * words > CACHED else 1
 
 
 def scratch_bytes(geometry: Mapping[str, int], tiles: int) -> int:
@@ -91,11 +91,24 @@ def scratch_bytes(geometry: Mapping[str, int], tiles: int) -> int:
     return _filled(geometry) * (PIXELS * tiles + (1 if geometry["input_c"] % _TAPS else 0))
 
 
+def overlap(geometry: Mapping[str, int], tiles: int) -> int:
+    """In-place distance in bytes: the windows of so many tiles, in the next rows where one ends, are copied before they
+    are written."""
+    g = geometry
+    row = np.maximum(np.arange(g["output_h"]) * g["stride_h"] - g["pad_top"], 0) * g["input_w"]
+    column = np.maximum(np.arange(g["output_w"]) * g["stride_w"] - g["pad_left"], 0)
+    first = np.minimum((row[:, None] + column).reshape(-1), g["input_h"] * g["input_w"]) * g["input_c"]
+    needed = np.append(np.minimum.accumulate(first[::-1])[::-1], g["input_h"] * g["input_w"] * g["input_c"])
+    stop = np.minimum(np.arange(0, len(first), PIXELS * tiles) + PIXELS * tiles, len(first))
+    grown = int(needed[-1]) - len(first) * g["output_c"]
+    return int((needed[stop] - stop * g["output_c"]).min()) + min(0, (g["batches"] - 1) * grown)
+
+
 def instructions(geometry: Mapping[str, int], words: int, tiles: int) -> int:
     """Fitted to counts on an emulated ESP32-C3, GCC 12 at -O3. `words` of the stream tell how many quads are narrow."""
     quads, blocks = _filled(geometry) // _TAPS, geometry["output_c"] // _BLOCK
     narrow = words - blocks * (8 * quads + 17)
-    rows, across = geometry["batches"] * geometry["output_h"], -(-geometry["output_w"] // PIXELS)
+    turns = geometry["batches"] * -(-geometry["output_h"] * geometry["output_w"] // PIXELS)
     windows = 10 * geometry["filter_h"] + (60 if geometry["input_c"] % _TAPS else 13) * quads
     each = 186 if tiles == 1 else 202
-    return rows * across * (blocks * (90 * quads + each) + 39 * narrow + windows)
+    return turns * (blocks * (90 * quads + each) + 39 * narrow + windows)
