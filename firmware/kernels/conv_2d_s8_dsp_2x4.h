@@ -80,15 +80,20 @@ typedef struct {
     "smlad  r11, r3, lr, r7\n"                                                                                         \
     "smlad  r7, r2, lr, r7\n"
 
-#define CONV_2D_S8_DSP_2X4_RELU(first, second)                                                                         \
-    "ldrd   r2, r3, [r1], #8\n"                                                                                        \
-    "smmla  " first ", " first ", r2, r3\n"                                                                            \
-    "smmla  " second ", " second ", r2, r3\n"                                                                          \
-    "ssat   " first ", #8, " first ", asr #13\n"                                                                       \
-    "ssat   " second ", #8, " second ", asr #13\n"
+/* Two channels of both pixels. */
+#define CONV_2D_S8_DSP_2X4_RELU(a0, b0, a1, b1)                                                                        \
+    "ldmia  r1!, {r2, r3, r12, lr}\n"                                                                                  \
+    "smmla  " a0 ", " a0 ", r2, r3\n"                                                                                  \
+    "smmla  " b0 ", " b0 ", r2, r3\n"                                                                                  \
+    "smmla  " a1 ", " a1 ", r12, lr\n"                                                                                 \
+    "smmla  " b1 ", " b1 ", r12, lr\n"                                                                                 \
+    "ssat   " a0 ", #8, " a0 ", asr #13\n"                                                                             \
+    "ssat   " b0 ", #8, " b0 ", asr #13\n"                                                                             \
+    "ssat   " a1 ", #8, " a1 ", asr #13\n"                                                                             \
+    "ssat   " b1 ", #8, " b1 ", asr #13\n"
 
 /* As fixed_point.h's requantize, of twice the sums. */
-#define CONV_2D_S8_DSP_2X4_LINEAR(first, second)                                                                       \
+#define CONV_2D_S8_DSP_2X4_CHANNEL(first, second)                                                                      \
     "ldmia  r1!, {r2, r3, lr}\n"                                                                                       \
     "add    r12, r3, " first ", asr #31\n"                                                                             \
     "smmlar " first ", " first ", r2, r12\n"                                                                           \
@@ -98,6 +103,10 @@ typedef struct {
     "asr    " second ", " second ", lr\n"                                                                              \
     "ssat   " first ", #8, " first "\n"                                                                                \
     "ssat   " second ", #8, " second "\n"
+
+#define CONV_2D_S8_DSP_2X4_LINEAR(a0, b0, a1, b1)                                                                      \
+    CONV_2D_S8_DSP_2X4_CHANNEL(a0, b0)                                                                                 \
+    CONV_2D_S8_DSP_2X4_CHANNEL(a1, b1)
 
 #define CONV_2D_S8_DSP_2X4_STORE(first, second)                                                                        \
     "strb   " second ", [r12], #1\n"                                                                                   \
@@ -132,10 +141,8 @@ typedef struct {
     "ldr    r2, [sp, #56]\n"                                                                                           \
     "cmp    r0, r2\n"                                                                                                  \
     "bne.w  2b\n"                                                                                                      \
-    rescale("r4", "r8")                                                                                                \
-    rescale("r5", "r9")                                                                                                \
-    rescale("r6", "r10")                                                                                               \
-    rescale("r7", "r11")                                                                                               \
+    rescale("r4", "r8", "r5", "r9")                                                                                    \
+    rescale("r6", "r10", "r7", "r11")                                                                                  \
     "ldrd   r0, r12, [sp, #8]\n"                                                                                       \
     CONV_2D_S8_DSP_2X4_STORE("r4", "r8")                                                                               \
     CONV_2D_S8_DSP_2X4_STORE("r5", "r9")                                                                               \

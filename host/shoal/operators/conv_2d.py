@@ -247,7 +247,7 @@ def _dsp_2x4_instructions(relu: bool, geometry: Mapping[str, int]) -> int:
     pairs = runs * -(-length // 2)
     tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // 2)
     unpacking = 2 * runs * (5 * (length // 4) + 2 * (length % 4) + 3) * (1 + 0.8 * _border(geometry))
-    channels = geometry["output_c"] // short_pairs.BLOCK * (11 * pairs + 3 * -(-pairs // 16) + (36 if relu else 52))
+    channels = geometry["output_c"] // short_pairs.BLOCK * (11 * pairs + 3 * -(-pairs // 16) + (34 if relu else 52))
     return int(tiles * (channels + unpacking + 30))
 
 
