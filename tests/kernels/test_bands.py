@@ -122,6 +122,9 @@ CONVOLUTIONS = (
     Convolution((6, 13, 4), 4, (1, 5), padding="VALID", multiplier=1),
     Convolution((12, 1, 8), 8, (5, 1), padding="VALID", multiplier=1, zero_point=-128),
     Convolution((8, 6, 4), 4, (4, 3), (3, 1), multiplier=1, activation="RELU"),
+    Convolution((6, 1, 8), 8, (6, 1), padding="VALID", multiplier=1, zero_point=-128),
+    Convolution((5, 7, 6), 6, (5, 3), (1, 2), padding="VALID", multiplier=1, activation="RELU6"),
+    Convolution((4, 3, 2), 10, (4, 3), padding="VALID", multiplier=5),
 )
 
 
@@ -255,6 +258,7 @@ FUNCTIONS = (
     "conv_2d_s8_rv_twin",
     "depthwise_conv_2d_s8",
     "depthwise_conv_2d_s8_3x3",
+    "depthwise_conv_2d_s8_accumulate",
     "depthwise_conv_2d_s8_dsp_3x3",
     "depthwise_conv_2d_s8_dsp_taps",
     "depthwise_conv_2d_s8_dsp_tile",

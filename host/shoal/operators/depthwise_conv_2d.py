@@ -10,9 +10,20 @@ import numpy as np
 from shoal.errors import BadInput
 from shoal.operators import any_taps, channel_rows, checks, conv_2d, weighted
 from shoal.operators.activation import read_activation
-from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
+from shoal.operators.base import Band, Call, Constant, Kernel, Operator, RowWindow, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks, wrap
-from shoal.operators.window import Window, at_tap, one_row, ordered_overlap, overlap, pad, read_window, row_window
+from shoal.operators.sums import state_bytes
+from shoal.operators.window import (
+    Window,
+    at_tap,
+    extent,
+    one_row,
+    ordered_overlap,
+    overlap,
+    pad,
+    read_window,
+    row_window,
+)
 from shoal.tensors import Array, Tensor
 
 NAME = "depthwise_conv_2d"
@@ -107,6 +118,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(-1, output_c).T)
     geometry = _geometry(window, source, weights, output)
     found = [_portable(kernel, geometry, source, output, sums, form, features) for kernel in (_LITERAL, _SHARED)]
+    if _has_all_rows(geometry):
+        found.append(_accumulating(found[0], geometry, source, output))
     nine = weights.shape[1:3] == (3, 3) and window.depth_multiplier == 1 and output_c % 4 == 0
     if features >= _DSP and nine and not form.general:
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
@@ -357,6 +370,39 @@ def _portable(
         code_bytes=code,
     )
     return _banded(call, geometry, 1)
+
+
+def _has_all_rows(g: dict[str, int]) -> bool:
+    """Whether a filter has each row of one image once, and no padding."""
+    right = (g["output_w"] - 1) * g["stride_w"] + extent(g["filter_w"], g["dilation_w"])
+    alone = g["batches"] == g["output_h"] == g["dilation_h"] == 1 < g["input_h"] == g["filter_h"]
+    return alone and g["pad_top"] == g["pad_left"] == 0 and right <= g["input_w"]
+
+
+def _accumulating(portable: Call, g: dict[str, int], source: Tensor, output: Tensor) -> Call:
+    """The kernel that takes its input row by row, with the constants of the portable one."""
+    row = g["output_w"] * output.shape[3]
+    cost = 50 + g["input_h"] * (40 + row * (3 * g["filter_w"] + 9)) + 20 * row
+    state = state_bytes(row, halves=False)
+    return replace(
+        portable,
+        kernel=Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8_accumulate"),
+        parameters=tuple(p for p in portable.parameters if p[0] != "input_zero_point"),
+        state_bytes=state,
+        in_place=(source.bytes,),
+        instructions=cost,
+        code_bytes=700,
+        band=Band(
+            shape=portable.shape,
+            height=g["input_h"],
+            width=g["output_w"],
+            windows=(RowWindow(),),
+            in_place=(g["input_w"] * g["input_c"],),
+            state_bytes=state,
+            accumulates=True,
+            instructions=cost + 20 * g["input_h"],
+        ),
+    )
 
 
 def _banded(call: Call, geometry: dict[str, int], pixels: int) -> Call:
