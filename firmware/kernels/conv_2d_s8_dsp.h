@@ -6,9 +6,9 @@
  * generator takes this kernel only where B stays below 2^23.
  *
  * A window is a sequence of runs of contiguous input bytes (filter rows, or taps where the filter is dilated or
- * grouped), each filled up to a multiple of 4 and all together to a multiple of 8. Four inputs lie in the order 0, 2,
- * 1, 3, which is how words of bytes unpack: as `pixels` four of the first pixel, then four of the second; as `weights`
- * four halfwords. The input's zero point is folded into the bias. */
+ * grouped), each filled up to a multiple of 4. Four inputs lie in the order 0, 2, 1, 3, which is how words of bytes
+ * unpack: as `pixels` four of the first pixel, then four of the second; as `weights` four halfwords. The input's zero
+ * point is folded into the bias. */
 #ifndef SHOAL_CONV_2D_S8_DSP_H
 #define SHOAL_CONV_2D_S8_DSP_H
 
@@ -38,8 +38,8 @@ typedef struct {
     int32_t clamped;
 } conv_2d_s8_dsp_shape;
 
-/* `requantization`, five words per pair of channels: the bias A, the bias A + 256 * B, the multipliers of A and B, and
- * the right shifts - 1 of A and B in the two lowest bytes. `offset` is 2 * zero point + 1. */
+/* `requantization`, four words per pair of channels: 256 * bias + right shift - 1 of each, then their multipliers.
+ * `offset` is 2 * zero point + 1. */
 typedef struct {
     uint32_t input;
     uint32_t output;
@@ -52,8 +52,8 @@ typedef struct {
     const int32_t *requantization;
 } conv_2d_s8_dsp_args;
 
-/* Two pixels by the channels from `first` to `end`, an even number. `rounds` is inputs / 8. The function leaves
- * pointers where the next channels begin. */
+/* Two pixels by the channels from `first` to `end`, an even number. `quads` is inputs / 4. The function leaves pointers
+ * where the next channels begin. */
 typedef struct {
     const int16_t *pixels;
     const int8_t *weights;
@@ -61,7 +61,7 @@ typedef struct {
     int8_t *first;
     int8_t *second;
     const int8_t *end;
-    int32_t rounds;
+    int32_t quads;
     int32_t offset;
 } conv_2d_s8_dsp_tile;
 
@@ -84,7 +84,7 @@ typedef struct {
     "smlad  r8, r4, r12, r8\n"                                                                                         \
     "smlad  r10, r6, r12, r10\n"
 
-/* Registers: r0 pixels, r1 weights, r2 rounds left, r8 and r9 the sums A and A + 256 * B of the first pixel, r10 and
+/* Registers: r0 pixels, r1 weights, r2 pairs of quads left, r8 and r9 the sums A and A + 256 * B of the first pixel, r10 and
  * r11 of the second, lr the tile. The compiler spills where it has fourteen values to hold. */
 __attribute__((naked, noipa, unused)) static void conv_2d_s8_dsp_run(conv_2d_s8_dsp_tile *tile
                                                                      __attribute__((unused))) {
@@ -94,14 +94,20 @@ __attribute__((naked, noipa, unused)) static void conv_2d_s8_dsp_run(conv_2d_s8_
         "ldr    r1, [lr, #4]\n"
         "1:\n"
         "ldr    r2, [lr, #8]\n"
-        "ldrd   r8, r9, [r2], #8\n"
-        "str    r2, [lr, #8]\n"
+        "ldrd   r8, r9, [r2]\n"
         "ldr    r0, [lr, #0]\n"
         "ldr    r2, [lr, #24]\n"
+        "asr    r8, r8, #8\n"
+        "bic    r9, r9, #255\n"
+        "add    r9, r9, r8\n"
         "mov    r10, r8\n"
         "mov    r11, r9\n"
+        "adds   r2, r2, #1\n"
+        "lsrs   r2, r2, #1\n"
+        "bcc    3f\n"
         "2:\n"
         CONV_2D_S8_DSP_QUAD
+        "3:\n"
         CONV_2D_S8_DSP_QUAD
         "subs   r2, r2, #1\n"
         "bne    2b\n"
@@ -114,25 +120,25 @@ __attribute__((naked, noipa, unused)) static void conv_2d_s8_dsp_run(conv_2d_s8_
         "asr    r11, r11, #7\n"
         /* as fixed_point.h's requantize, two pixels at once */
         "ldr    r2, [lr, #8]\n"
-        "ldmia  r2!, {r3-r5}\n"
+        "ldmia  r2!, {r3-r6}\n"
         "str    r2, [lr, #8]\n"
         "ldr    r12, [lr, #28]\n"
-        "ldrd   r6, r7, [lr, #12]\n"
-        "lsl    r0, r12, r5\n"
+        /* shifts by a register are by its lowest byte */
+        "lsl    r0, r12, r3\n"
         "add    r2, r0, r10, asr #31\n"
         "add    r0, r0, r8, asr #31\n"
-        "smmlar r10, r10, r3, r2\n"
-        "smmlar r8, r8, r3, r0\n"
-        "asr    r10, r10, r5\n"
-        "asr    r8, r8, r5\n"
-        "lsr    r5, r5, #8\n"
-        "lsl    r0, r12, r5\n"
+        "smmlar r10, r10, r5, r2\n"
+        "smmlar r8, r8, r5, r0\n"
+        "asr    r10, r10, r3\n"
+        "asr    r8, r8, r3\n"
+        "lsl    r0, r12, r4\n"
         "add    r2, r0, r11, asr #31\n"
         "add    r0, r0, r9, asr #31\n"
-        "smmlar r11, r11, r4, r2\n"
-        "smmlar r9, r9, r4, r0\n"
-        "asr    r11, r11, r5\n"
-        "asr    r9, r9, r5\n"
+        "smmlar r11, r11, r6, r2\n"
+        "smmlar r9, r9, r6, r0\n"
+        "asr    r11, r11, r4\n"
+        "asr    r9, r9, r4\n"
+        "ldrd   r6, r7, [lr, #12]\n"
         "ssat   r10, #8, r10, asr #1\n"
         "ssat   r11, #8, r11, asr #1\n"
         "ssat   r8, #8, r8, asr #1\n"
@@ -154,9 +160,9 @@ __attribute__((naked, noipa, unused)) static void conv_2d_s8_dsp_run(conv_2d_s8_
 
 /* The sums of one pixel over the inputs of a tile; `pixel` is 0 or 1. */
 SHOAL_INLINE void conv_2d_s8_dsp_sums(const conv_2d_s8_dsp_tile *tile, int32_t pixel, uint32_t *a, uint32_t *both) {
-    *a = (uint32_t)tile->requantization[0];
-    *both = (uint32_t)tile->requantization[1];
-    for (int32_t i = 0; i < tile->rounds * 8; ++i) {
+    *a = (uint32_t)(tile->requantization[0] >> 8);
+    *both = *a + ((uint32_t)tile->requantization[1] & ~UINT32_C(255));
+    for (int32_t i = 0; i < tile->quads * 4; ++i) {
         const int32_t value = tile->pixels[i / 4 * 8 + pixel * 4 + i % 4];
         const int32_t low = tile->weights[2 * i];
         *a += (uint32_t)(value * low);
@@ -167,8 +173,8 @@ SHOAL_INLINE void conv_2d_s8_dsp_sums(const conv_2d_s8_dsp_tile *tile, int32_t p
 SHOAL_INLINE void conv_2d_s8_dsp_store(const conv_2d_s8_dsp_tile *tile, uint32_t a, uint32_t both, int8_t *output) {
     const int32_t *r = tile->requantization;
     const int32_t b = (int32_t)(both - a) >> 8;
-    output[0] = saturate_s8(requantize((int32_t)a, r[2], r[4] & 255, tile->offset));
-    output[1] = saturate_s8(requantize(b, r[3], r[4] >> 8, tile->offset));
+    output[0] = saturate_s8(requantize((int32_t)a, r[2], r[0] & 255, tile->offset));
+    output[1] = saturate_s8(requantize(b, r[3], r[1] & 255, tile->offset));
 }
 
 SHOAL_INLINE void conv_2d_s8_dsp_run(conv_2d_s8_dsp_tile *tile) {
@@ -178,8 +184,8 @@ SHOAL_INLINE void conv_2d_s8_dsp_run(conv_2d_s8_dsp_tile *tile) {
         conv_2d_s8_dsp_sums(tile, 1, &a[1], &both[1]);
         conv_2d_s8_dsp_store(tile, a[1], both[1], tile->second);
         conv_2d_s8_dsp_store(tile, a[0], both[0], tile->first);
-        tile->weights += tile->rounds * 16;
-        tile->requantization += 5;
+        tile->weights += tile->quads * 8;
+        tile->requantization += 4;
         tile->first += 2;
         tile->second += 2;
     } while (tile->first != tile->end);
@@ -280,7 +286,7 @@ SHOAL_INLINE void conv_2d_s8_dsp_band(const input_rows *rows, int32_t y, span pi
         int8_t *values = output + (x - pixels.first) * shape->output_c;
         conv_2d_s8_dsp_tile tile = {.weights = args->weights, .requantization = args->requantization};
         tile.pixels = unpacked;
-        tile.rounds = (quads + 1) / 2;
+        tile.quads = quads;
         tile.offset = args->offset;
         for (int32_t g = 0; g < shape->groups; ++g) {
             conv_2d_s8_dsp_window(unpacked, rows, top, column, g * filter_c, args->input_zero_point, shape);

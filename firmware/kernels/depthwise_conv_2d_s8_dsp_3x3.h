@@ -3,8 +3,7 @@
  * load.
  *
  * Every tap of both pixels is a pointer, so that strides, dilations and padding cost nothing in the inner loop: taps
- * outside of the image point to `padding`, one pixel of zero points. Weights lie in blocks of four channels,
- * [block][filter_h][filter_w][4]; the input's zero point is folded into the bias. */
+ * outside of the image point to `padding`, one pixel of zero points. The input's zero point is folded into the bias. */
 #ifndef SHOAL_DEPTHWISE_CONV_2D_S8_DSP_3X3_H
 #define SHOAL_DEPTHWISE_CONV_2D_S8_DSP_3X3_H
 
@@ -30,24 +29,22 @@ typedef struct {
     int32_t clamped;
 } depthwise_conv_2d_s8_dsp_3x3_shape;
 
-/* `requantization`, nine words per block: four biases, four multipliers, four right shifts - 1 in bytes. `offset` is
- * 2 * zero point + 1. */
+/* `stream`, seventeen words per block of four channels: 256 * bias + right shift - 1 of each, the weights as
+ * [filter_h][filter_w][4] bytes, the multipliers. `offset` is 2 * zero point + 1. */
 typedef struct {
     uint32_t input;
     uint32_t output;
     int32_t offset;
     int32_t low;
     int32_t high;
-    const int8_t *weights;
-    const int32_t *requantization;
+    const int32_t *stream;
     const int8_t *padding;
 } depthwise_conv_2d_s8_dsp_3x3_args;
 
 /* Two pixels: their taps, then what all channels share. */
 typedef struct {
     const int8_t *taps[2][9];
-    const int8_t *weights;
-    const int32_t *requantization;
+    const int32_t *stream;
     int8_t *first;
     int8_t *second;
     int32_t channels;
@@ -76,41 +73,44 @@ typedef struct {
     DEPTHWISE_CONV_2D_S8_DSP_3X3_PIXEL(first, "r2", "r3", "r4", "r5")     \
     DEPTHWISE_CONV_2D_S8_DSP_3X3_PIXEL(second, "r6", "r7", "r8", "r9")
 
-/* As fixed_point.h's requantize, one channel of both pixels: r0 multipliers, r1 shifts, r12 offset. */
+/* As fixed_point.h's requantize, one channel of both pixels: r1 multipliers, r12 offset; shifts by a register are by
+ * its lowest byte. */
 #define DEPTHWISE_CONV_2D_S8_DSP_3X3_SCALE(first, second) \
-    "ldr    r10, [r0], #4\n"                              \
-    "lsl    lr, r12, r1\n"                                \
+    "ldr    r0, [r1, #-52]\n"                             \
+    "ldr    r10, [r1], #4\n"                              \
+    "lsl    lr, r12, r0\n"                                \
     "add    r11, lr, " first ", asr #31\n"                \
     "add    lr, lr, " second ", asr #31\n"                \
     "lsl    " first ", " first ", #1\n"                   \
     "lsl    " second ", " second ", #1\n"                 \
     "smmlar " first ", " first ", r10, r11\n"             \
     "smmlar " second ", " second ", r10, lr\n"            \
-    "asr    " first ", " first ", r1\n"                   \
-    "asr    " second ", " second ", r1\n"                 \
-    "lsr    r1, r1, #8\n"                                 \
+    "asr    " first ", " first ", r0\n"                   \
+    "asr    " second ", " second ", r0\n"                 \
     "ssat   " first ", #8, " first ", asr #1\n"           \
     "ssat   " second ", #8, " second ", asr #1\n"
 
-/* Registers: r0 the channel, r1 weights, r2 to r5 the sums of the first pixel, r6 to r9 of the second. The tile is copied
- * to the stack, where it costs no register: taps from 0 and 36, weights 72, requantization 76, first 80, second 84,
- * channels 88, offset 92, the channel 96. */
+/* Registers: r0 the channel, r1 the stream, r2 to r5 the sums of the first pixel, r6 to r9 of the second. The tile is
+ * copied to the stack, where it costs no register: taps from 0 and 36, first 76, second 80, channels 84, offset 88; the
+ * channel is kept at 72. */
 __attribute__((naked, noipa, unused)) static void depthwise_conv_2d_s8_dsp_3x3_run(
     const depthwise_conv_2d_s8_dsp_3x3_tile *tile __attribute__((unused))) {
     __asm__ volatile(
         "push   {r4-r11, lr}\n"
-        "sub    sp, sp, #100\n"
+        "sub    sp, sp, #92\n"
         "ldmia  r0!, {r1-r12}\n"
         "stmia  sp, {r1-r12}\n"
-        "ldmia  r0, {r1-r12}\n"
+        "ldmia  r0, {r1-r11}\n"
         "add    r0, sp, #48\n"
-        "stmia  r0, {r1-r12}\n"
+        "stmia  r0, {r1-r11}\n"
         "ldr    r1, [sp, #72]\n"
         "movs   r0, #0\n"
         "1:\n"
-        "ldr    r10, [sp, #76]\n"
-        "ldmia  r10!, {r2-r5}\n"
-        "str    r10, [sp, #76]\n"
+        "ldmia  r1!, {r2-r5}\n"
+        "asr    r2, r2, #8\n"
+        "asr    r3, r3, #8\n"
+        "asr    r4, r4, #8\n"
+        "asr    r5, r5, #8\n"
         "mov    r6, r2\n"
         "mov    r7, r3\n"
         "mov    r8, r4\n"
@@ -124,33 +124,27 @@ __attribute__((naked, noipa, unused)) static void depthwise_conv_2d_s8_dsp_3x3_r
         DEPTHWISE_CONV_2D_S8_DSP_3X3_TAP("24", "60")
         DEPTHWISE_CONV_2D_S8_DSP_3X3_TAP("28", "64")
         DEPTHWISE_CONV_2D_S8_DSP_3X3_TAP("32", "68")
-        "str    r0, [sp, #96]\n"
-        "str    r1, [sp, #72]\n"
-        "ldr    r0, [sp, #76]\n"
-        "ldr    r12, [sp, #92]\n"
-        "ldr    r1, [r0, #16]\n"
+        "str    r0, [sp, #72]\n"
+        "ldr    r12, [sp, #88]\n"
         DEPTHWISE_CONV_2D_S8_DSP_3X3_SCALE("r2", "r6")
         DEPTHWISE_CONV_2D_S8_DSP_3X3_SCALE("r3", "r7")
         DEPTHWISE_CONV_2D_S8_DSP_3X3_SCALE("r4", "r8")
         DEPTHWISE_CONV_2D_S8_DSP_3X3_SCALE("r5", "r9")
-        "adds   r0, r0, #4\n"
-        "str    r0, [sp, #76]\n"
         "bfi    r2, r3, #8, #8\n"
         "bfi    r2, r4, #16, #8\n"
         "bfi    r2, r5, #24, #8\n"
         "bfi    r6, r7, #8, #8\n"
         "bfi    r6, r8, #16, #8\n"
         "bfi    r6, r9, #24, #8\n"
-        "ldr    r0, [sp, #96]\n"
-        "ldrd   r10, r11, [sp, #80]\n"
+        "ldr    r0, [sp, #72]\n"
+        "ldrd   r10, r11, [sp, #76]\n"
         "str    r6, [r11, r0]\n"
         "str    r2, [r10, r0]\n"
-        "ldr    r10, [sp, #88]\n"
-        "ldr    r1, [sp, #72]\n"
+        "ldr    r10, [sp, #84]\n"
         "adds   r0, r0, #4\n"
         "cmp    r0, r10\n"
         "bne    1b\n"
-        "add    sp, sp, #100\n"
+        "add    sp, sp, #92\n"
         "pop    {r4-r11, pc}\n");
 }
 
@@ -160,16 +154,16 @@ __attribute__((naked, noipa, unused)) static void depthwise_conv_2d_s8_dsp_3x3_r
 
 SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_run(const depthwise_conv_2d_s8_dsp_3x3_tile *tile) {
     for (int32_t channel = 0; channel < tile->channels; ++channel) {
-        const int32_t *record = tile->requantization + channel / 4 * 9;
-        const int8_t *weights = tile->weights + channel / 4 * 36 + channel % 4;
+        const int32_t *record = tile->stream + channel / 4 * 17;
+        const int8_t *weights = (const int8_t *)(record + 4) + channel % 4;
         int8_t results[2];
         for (int32_t pixel = 0; pixel < 2; ++pixel) {
-            int32_t sum = record[channel % 4];
+            int32_t sum = record[channel % 4] >> 8;
             for (int32_t k = 0; k < 9; ++k) {
                 sum += tile->taps[pixel][k][channel] * weights[4 * k];
             }
-            const int32_t halving = record[8] >> (channel % 4 * 8) & 255;
-            results[pixel] = saturate_s8(requantize(sum, record[4 + channel % 4], halving, tile->offset));
+            const int32_t halving = record[channel % 4] & 255;
+            results[pixel] = saturate_s8(requantize(sum, record[13 + channel % 4], halving, tile->offset));
         }
         tile->second[channel] = results[1];
         tile->first[channel] = results[0];
@@ -209,8 +203,7 @@ SHOAL_INLINE void depthwise_conv_2d_s8_dsp_3x3_band(const input_rows *rows, int3
             depthwise_conv_2d_s8_dsp_3x3_window(tile.taps[pixel], rows, top, column + pixel * next * shape->stride_w,
                                                 args, shape);
         }
-        tile.weights = args->weights;
-        tile.requantization = args->requantization;
+        tile.stream = args->stream;
         tile.first = output + (x - pixels.first) * shape->channels;
         tile.second = tile.first + next * shape->channels;
         tile.channels = shape->channels;

@@ -14,7 +14,7 @@ from shoal.operators import channel_pairs, checks, direct, kronecker, rv_winogra
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
-from shoal.operators.requantization import Requantization, Sums, blocks
+from shoal.operators.requantization import Requantization, Sums, biases_and_shifts, blocks, fits_bytes
 from shoal.operators.window import Window, at_tap, overlap, pad, read_window, row_overlap, row_window
 from shoal.tensors import Array, Tensor
 
@@ -117,7 +117,9 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         return row_calls(source, output, sums, form, 0, features)
     found = [_portable(kernel, geometry, image, source, output, sums, form, features) for kernel in (_LITERAL, _SHARED)]
     if features >= _DSP and channel_pairs.fit(sums, form, geometry["groups"]):
-        found += [_dsp(kernel, geometry, image, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
+        if fits_bytes(sums):
+            kernels = (_DSP_LITERAL, _DSP_SHARED)
+            found += [_dsp(kernel, geometry, image, source, output, sums, form) for kernel in kernels]
         if geometry["groups"] == geometry["dilation_w"] == 1 and geometry["output_c"] % 2 == 0:
             found.append(_dsp_3x2(geometry, image, source, output, sums, form))
     if features >= _DSP and direct.fits(geometry, sums, form):
@@ -302,9 +304,9 @@ def _dsp(
     merged = groups == 1 and geometry["dilation_w"] == 1
     by_run = sums.weights.reshape(len(sums.weights), filter_h if merged else filter_h * filter_w, -1)
     filled = np.pad(by_run, ((0, 0), (0, 0), (0, -by_run.shape[2] % 4))).reshape(len(by_run), -1)
-    filled = np.pad(filled, ((0, 0), (0, -filled.shape[1] % 8)))
     packed = channel_pairs.halfwords(blocks(filled, groups, 2))
-    records = channel_pairs.pair_records(sums, form, groups)
+    words = (blocks(v, groups, 2) for v in (biases_and_shifts(sums, form), sums.multipliers.astype(np.int32)))
+    records = np.concatenate([w.reshape(-1, 2) for w in words], axis=1)
     call = Call(
         kernel,
         inputs=(source.index,),
@@ -332,10 +334,9 @@ def _dsp_instructions(literal: bool, geometry: Mapping[str, int]) -> int:
     pairs = groups * -(-geometry["output_c"] // groups // 2)
     rows = geometry["batches"] * geometry["output_h"]
     tiles, pixels = rows * -(-width // 2), rows * width * groups
-    rounds = -(-quads // 2)
     if literal:
-        return tiles * pairs * (26 * rounds + 39) + pixels * (21 * runs + 11 * quads // 2) + 80 * rows
-    return tiles * (pairs * (26 * rounds + 43) + 82 * groups) + pixels * (72 * runs + 7 * quads + 66)
+        return tiles * pairs * (13 * quads + 42) + pixels * (21 * runs + 11 * quads // 2) + 80 * rows
+    return tiles * (pairs * (13 * quads + 46) + 82 * groups) + pixels * (72 * runs + 7 * quads + 66)
 
 
 def _rv_twin(

@@ -11,7 +11,7 @@ from shoal.errors import BadInput
 from shoal.operators import any_taps, channel_rows, checks, conv_2d, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, RowWindow, Tensors
-from shoal.operators.requantization import Requantization, Sums, blocks, wrap
+from shoal.operators.requantization import Requantization, Sums, biases_and_shifts, blocks, fits_bytes, wrap
 from shoal.operators.sums import state_bytes
 from shoal.operators.window import (
     Window,
@@ -121,7 +121,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     if _has_all_rows(geometry):
         found.append(_accumulating(found[0], geometry, source, output))
     nine = weights.shape[1:3] == (3, 3) and window.depth_multiplier == 1 and output_c % 4 == 0
-    if features >= _DSP and nine and not form.general:
+    if features >= _DSP and nine and not form.general and fits_bytes(sums):
         found += [_dsp(kernel, geometry, source, output, sums, form) for kernel in (_DSP_LITERAL, _DSP_SHARED)]
     if features >= _DSP and not form.general:
         turned = _as_row(geometry)
@@ -300,10 +300,9 @@ def _dsp(
     channels = output.shape[3]
     names = ("batches", "input_h", "input_w", "output_h", "output_w", "channels", "stride_h", "stride_w")
     known = geometry | {"channels": channels}
-    shifts = np.ascontiguousarray(form.shifts).view(np.int32).reshape(-1, 1)
-    requantization = np.concatenate(
-        [sums.bias.reshape(-1, 4), sums.multipliers.astype(np.int32).reshape(-1, 4), shifts], axis=1
-    )
+    weights = sums.weights.astype(np.int8).reshape(-1, 4, 9).transpose(0, 2, 1)
+    parts = (biases_and_shifts(sums, form), np.ascontiguousarray(weights).view("<i4"), sums.multipliers)
+    stream = np.concatenate([p.reshape(len(weights), -1).astype(np.int32) for p in parts], axis=1)
     tiles = geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // 2)
     call = Call(
         kernel,
@@ -315,8 +314,7 @@ def _dsp(
         ),
         parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
         constants=(
-            Constant("weights", sums.weights.astype(np.int8).reshape(-1, 4, 9).transpose(0, 2, 1).reshape(-1)),
-            Constant("requantization", requantization.reshape(-1)),
+            Constant("stream", stream.reshape(-1)),
             Constant("padding", np.full(channels, source.zero_point, np.int8)),
         ),
         align=4,

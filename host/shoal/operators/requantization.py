@@ -125,6 +125,17 @@ def settle(sums: Sums, activation: str, output: Tensor) -> tuple[Sums, Requantiz
     return sums, Requantization(shifts.astype(np.int8), 2 * zero_point + 1, low, high, False)
 
 
+def fits_bytes(sums: Sums) -> bool:
+    """Whether biases leave a byte of an int32 for a shift, see `biases_and_shifts`."""
+    return bool((np.abs(sums.bias.astype(np.int64)) < 1 << 23).all())
+
+
+def biases_and_shifts(sums: Sums, form: Requantization) -> Array:
+    """int32 per channel: the bias, and the right shift − 1 in the lowest byte. For the short form."""
+    merged: Array = sums.bias.astype(np.int32) * 256 + form.shifts.astype(np.int32)
+    return merged
+
+
 def is_short(sums: Sums, zero_point: int) -> Array:
     """Channels for which fixed_point.h's `requantize` is exact: no overflow for any sum that is reached."""
     reach = np.maximum(np.abs(sums.low), np.abs(sums.high))

@@ -104,13 +104,36 @@ bounds = unknown
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    input_ = operand(operator, tensors, 0)
+    found = [_general(operator, tensors)]
+    if input_.shape[-1] == 2:
+        found.insert(0, _pair(operator, tensors))
+    if len(input_.shape) != 4 or input_.shape[0] != 1:
+        return found
+    _, height, width, _ = input_.shape
+    return [replace(call, band=_band(call, height, width)) for call in found]
+
+
+def _band(call: Call, height: int, width: int) -> Band:
+    return Band(
+        shape=(("pixels", width), *call.shape[1:]),
+        height=height,
+        width=width,
+        windows=(RowWindow(),),
+        in_place=(0,),
+        instructions=call.instructions + 20 * height,
+    )
+
+
+def _general(operator: Operator, tensors: Tensors) -> Call:
+    """Any number of classes: see softmax_s8.h."""
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
     table = _exponentials(operator.attributes.beta, input_)
     # Below half a unit of the sum's last bit an exponential changes neither the sum nor the output.
     length = int(np.flatnonzero(table >= 1 << (_SUM_INTEGER_BITS - 1))[-1]) + 1
     depth = input_.shape[-1]
     pixels = input_.elements // depth
-    call = Call(
+    return Call(
         kernel=Kernel("softmax_s8", "softmax_s8", literal=False),
         inputs=(input_.index,),
         outputs=(output.index,),
@@ -120,15 +143,22 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         instructions=20 + pixels * (150 + 27 * depth),
         code_bytes=540,
     )
-    if len(input_.shape) != 4 or input_.shape[0] != 1:
-        return [call]
-    _, height, width, _ = input_.shape
-    band = Band(
-        shape=(("pixels", width), *call.shape[1:]),
-        height=height,
-        width=width,
-        windows=(RowWindow(),),
+
+
+def _pair(operator: Operator, tensors: Tensors) -> Call:
+    """Two classes: see softmax_s8_pair.h."""
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    inputs = np.stack([np.full(256, 127), 127 - np.arange(256)], axis=1).astype(np.int8)
+    both = reference(operator, tensors, [inputs])[0].view("<u2").reshape(-1)
+    length = 1 + int(np.append(0, np.flatnonzero(both != both[-1]) + 1)[-1])
+    pixels = input_.elements // 2
+    return Call(
+        kernel=Kernel("softmax_s8_pair", "softmax_s8_pair", literal=False),
+        inputs=(input_.index,),
+        outputs=(output.index,),
+        shape=(("pixels", pixels), ("table_length", length)),
+        constants=(Constant("table", both[:length].astype(np.uint16), 2),),
         in_place=(0,),
-        instructions=call.instructions + 20 * height,
+        instructions=12 + 18 * pixels,
+        code_bytes=60,
     )
-    return [replace(call, band=band)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from shoal.boards.board import Board
 from shoal.operators import kind
 from shoal.operators.base import Call, Constant
@@ -33,15 +35,25 @@ def assemble(
 
 
 def unique_constants(calls: Sequence[Call]) -> list[Constant]:
-    """The constants of an image, each once: steps that read the same values share one array."""
-    seen: dict[tuple[str, bytes], Constant] = {}
-    for call in calls:
-        for constant in call.constants:
-            key = (constant.values.dtype.str, constant.values.tobytes())
-            known = seen.get(key)
-            if known is None or known.align < constant.align:
-                seen[key] = constant
-    return list(seen.values())
+    """The constants of an image, each once: steps that read the same values share one array, and where some are the
+    beginning of others, they lie there."""
+    longest_first = sorted((k for c in calls for k in c.constants), key=lambda k: -k.bytes)
+    kept: list[Constant] = []
+    for constant in longest_first:
+        place = next((i for i, other in enumerate(kept) if begins(other, constant)), None)
+        if place is None:
+            kept.append(constant)
+        elif kept[place].align < constant.align:
+            kept[place] = replace(kept[place], align=constant.align)
+    return kept
+
+
+def begins(array: Constant, constant: Constant) -> bool:
+    """Whether an array holds a constant's values from its beginning."""
+    size = constant.values.size
+    return array.values.dtype == constant.values.dtype and np.array_equal(
+        array.values[:size].view(np.uint8), constant.values.view(np.uint8)
+    )
 
 
 def _placements(work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout) -> tuple[Placement, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import shoal
 from shoal.operators.base import Call
-from shoal.plan.assemble import unique_constants
+from shoal.plan.assemble import begins, unique_constants
 from shoal.plan.sharing import common, differing
 from shoal.plan.steps import Plan, Step, Stream, instance
 from shoal.render.records import Function, Names, User, bind, operands
@@ -154,26 +154,24 @@ def _short(name: str) -> str:
 
 
 def _constants(plan: Plan, name: str) -> tuple[list[dict[str, Any]], dict[tuple[str, bytes], str]]:
-    """The arrays to emit, and the name of each by its dtype and bytes."""
+    """The arrays to emit, and by the dtype and bytes of every constant the name of the array that begins with it."""
     names: dict[tuple[str, bytes], str] = {}
-    calls = [c for s in plan.steps for c in s.calls]
-    aligns = {(c.values.dtype.str, c.values.tobytes()): c.align for c in unique_constants(calls)}
-    arrays: list[dict[str, Any]] = []
+    unique = unique_constants([c for s in plan.steps for c in s.calls])
+    arrays: dict[int, dict[str, Any]] = {}
     for step in plan.steps:
         for part, constant in ((p, k) for p, c in enumerate(step.calls) for k in c.constants):
             key = (constant.values.dtype.str, constant.values.tobytes())
             if key in names:
                 continue
             place = f"{step.index}" if step.segment is None else f"{step.index}_{part}"
-            names[key] = f"{name}_{place}_{constant.role}"
-            arrays.append(
-                {
-                    "name": names[key],
-                    "type": C_TYPES[constant.values.dtype.name],
-                    "count": constant.values.size,
-                    "align": aligns[key],
-                    "array": constant.values,
-                    "comment": f"Step {step.index}, {step.kind}: {constant.role}",
-                }
-            )
-    return arrays, names
+            number, held = next((i, u) for i, u in enumerate(unique) if begins(u, constant))
+            array = {
+                "name": f"{name}_{place}_{constant.role}",
+                "type": C_TYPES[held.values.dtype.name],
+                "count": held.values.size,
+                "align": held.align,
+                "array": held.values,
+                "comment": f"Step {step.index}, {step.kind}: {constant.role}",
+            }
+            names[key] = arrays.setdefault(number, array)["name"]
+    return list(arrays.values()), names
