@@ -13,6 +13,8 @@ from shoal.errors import DoesNotFit
 from shoal.network.graph import Graph
 from shoal.network.read_tflite import parse, read
 from shoal.network.simplify import simplify
+from shoal.operators.base import Call, Constant, Kernel
+from shoal.plan.assemble import begins, unique_constants
 from shoal.plan.planner import lay_out, plan
 from shoal.plan.predict import predict
 from shoal.plan.steps import Options, Plan
@@ -81,9 +83,37 @@ def test_size_costs_less_flash_than_speed() -> None:
 
 def test_real_networks_are_small_without_being_slow(data: Path) -> None:
     """Code and weights in bytes, and instructions, that --prefer size may take on a Cortex-M4."""
-    most = {"kws": (32_000, 5_120_000), "ic": (90_000, 15_200_000), "sww": (60_000, 1_600_000)}
+    most = {
+        "kws": (31_000, 5_120_000),
+        "ic": (86_000, 15_200_000),
+        "vww": (46_000, 7_680_000),
+        "ad": (271_000, 480_000),
+        "sww": (58_000, 1_600_000),
+    }
     for name, (flash, instructions) in most.items():
         graph = simplify(read(data / "models" / f"mlperf_{name}_int8.tflite"))
         needs = predict(lay_out(graph, boards.load("mps2_an386"), Options(prefer="size")))
         assert needs.code_bytes + needs.weights_bytes <= flash, name
         assert needs.instructions <= instructions, name
+
+
+def test_a_budget_of_flash_buys_speed(data: Path) -> None:
+    graph = simplify(read(data / "models" / "mlperf_kws_int8.tflite"))
+    instructions = []
+    for budget in (33_000, 40_000, 48_000, 60_000):
+        needs = predict(plan(graph, boards.load("mps2_an386"), Options(flash_budget=budget)))
+        assert needs.code_bytes + needs.weights_bytes <= budget
+        instructions.append(needs.instructions)
+    assert instructions == sorted(set(instructions), reverse=True)
+
+
+def constants(*values: list[int], align: int = 4, dtype: str = "int8") -> Call:
+    held = tuple(Constant("held", np.array(v, dtype), align) for v in values)
+    return Call(Kernel("held", "held"), inputs=(), outputs=(), shape=(), constants=held)
+
+
+def test_constants_that_begin_others_lie_there() -> None:
+    kept = unique_constants([constants([1, 2], [1, 2, 3]), constants([1, 2, 3], align=8), constants([2, 3])])
+    assert [(c.values.tolist(), c.align) for c in kept] == [([1, 2, 3], 8), ([2, 3], 4)]
+    assert begins(kept[0], constants([1, 2]).constants[0])
+    assert len(unique_constants([constants([0, 0]), constants([0], dtype="int16")])) == 2

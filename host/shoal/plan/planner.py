@@ -6,7 +6,7 @@ fit, or where rows come and go one by one, the plan is searched for."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from shoal.boards.board import Board
@@ -17,13 +17,13 @@ from shoal.operators.base import Call
 from shoal.plan import arena, candidates, remembered
 from shoal.plan.arena import Layout
 from shoal.plan.assemble import assemble
-from shoal.plan.candidates import Work, flash_bytes
+from shoal.plan.candidates import Work
+from shoal.plan.choose import Chooser
 from shoal.plan.fit import missing, reserved_ram, shortfall
 from shoal.plan.lifetimes import Cut, needs
-from shoal.plan.predict import code_bytes, predict
+from shoal.plan.predict import predict
 from shoal.plan.remembered import Remembered
 from shoal.plan.search import Search
-from shoal.plan.sharing import structure
 from shoal.plan.steps import Options, Plan, Progress, silent
 
 
@@ -140,49 +140,20 @@ def _search(graph: Graph, features: frozenset[str], feed: str, drain: str, weigh
 
 
 def _preferred(graph: Graph, board: Board, options: Options) -> Plan:
-    """Whole tensors, step by step: the preferred kernels, or slower ones in place of some where flash is short."""
-    choices = _candidates(graph, board.core.features)
-    chosen = _choose(choices, board, options)
-    made = _made(graph, board, options, chosen)
-    while (change := _lighter(made, chosen, choices, missing(made, predict(made))[1])) is not None:
-        index, call = change
-        chosen[index] = call
-        made = _made(graph, board, options, chosen)
-    return made
+    """Whole tensors, step by step: the preferred kernels or, where flash is short, the fastest found to fit."""
+    chooser = Chooser(_candidates(graph, board.core.features), board, options.prefer)
+    made = _made(graph, board, options, chooser.preferred())
+    needed = predict(made)
+    short = missing(made, needed)[1]
+    if short <= 0:
+        return made
+    return _made(graph, board, options, chooser.within(needed.code_bytes + needed.weights_bytes - short))
 
 
 @lru_cache(maxsize=16)
 def _candidates(graph: Graph, features: frozenset[str]) -> tuple[tuple[Call, ...], ...]:
     """What can run each operator; boards of one core share it."""
     return tuple(tuple(kind(o.kind).calls(o, graph.tensors, features)) for o in graph.operators)
-
-
-def _lighter(
-    plan: Plan, calls: Sequence[Call], candidates: Sequence[Sequence[Call]], missing_flash: int
-) -> tuple[int, Call] | None:
-    """The step to give a slower kernel, and which, while flash is missing: the one whose flash costs the fewest
-    instructions to save. Only ever slower ones: that comes to an end."""
-    if missing_flash <= 0:
-        return None
-    moves = [
-        ((c.instructions - call.instructions) / (flash_bytes(call) - flash_bytes(c)), i, n, c)
-        for i, call in enumerate(calls)
-        for n, c in enumerate(_slower(call, candidates[i]))
-        if flash_bytes(c) < flash_bytes(call) and _working_bytes(c) <= _working_bytes(call)
-    ]
-    if not moves:
-        return None
-    _, index, _, call = min(moves, key=lambda m: m[:3])
-    return index, call
-
-
-def _slower(call: Call, candidates: Sequence[Call]) -> Sequence[Call]:
-    """The candidates after this one."""
-    return candidates[next(i for i, c in enumerate(candidates) if c is call) + 1 :]
-
-
-def _working_bytes(call: Call) -> int:
-    return call.scratch_bytes + call.state_bytes
 
 
 def _made(graph: Graph, board: Board, options: Options, calls: Sequence[Call]) -> Plan:
@@ -204,49 +175,3 @@ def _greedy(
 ) -> Layout:
     """Remembered, because boards of several cores pose the same problem."""
     return arena.greedy(buffers, dict(conflicts), bound)
-
-
-#: with --prefer size, a byte of flash is worth this many instructions
-_INSTRUCTIONS_PER_BYTE = 2048
-
-
-def _choose(candidates: Sequence[Sequence[Call]], board: Board, options: Options) -> list[Call]:
-    """For speed the fastest candidate of each operator; for size those that cost the least flash together, unless a few
-    bytes save very many instructions."""
-    fastest = [c[0] for c in candidates]
-    if options.prefer == "speed":
-        return fastest
-    kernels = sorted({(c.kernel.function, c.kernel.literal) for choices in candidates for c in choices})
-
-    def price(calls: Sequence[Call]) -> float:
-        constants = sum(constant.bytes for c in calls for constant in c.constants)
-        instructions = sum(c.instructions for c in calls)
-        return code_bytes(calls, board, options.prefer) + constants + instructions / _INSTRUCTIONS_PER_BYTE
-
-    # code that steps share makes them move together: all that can to one kernel, or all to anything but it
-    best, least = fastest, price(fastest)
-    improved = True
-    while improved:
-        improved = False
-        for function, literal in kernels:
-            for moved in _moved(candidates, best, function, literal):
-                cost = price(moved)
-                if cost < least:
-                    best, least, improved = moved, cost, True
-    return best
-
-
-def _moved(
-    candidates: Sequence[Sequence[Call]], calls: Sequence[Call], function: str, literal: bool
-) -> Iterator[list[Call]]:
-    """The calls with steps moved to a kernel: every step that it takes, those of one structure, each alone."""
-    other = [
-        next((c for c in choices if (c.kernel.function, c.kernel.literal) == (function, literal)), call)
-        for choices, call in zip(candidates, calls, strict=True)
-    ]
-    yield other
-    moving = [i for i, call in enumerate(calls) if other[i] is not call]
-    alike = {structure(other[i]) for i in moving}
-    groups = [{i for i in moving if structure(other[i]) == s} for s in sorted(alike)] if len(alike) > 1 else []
-    for group in (*groups, *({i} for i in moving)):
-        yield [other[i] if i in group else call for i, call in enumerate(calls)]

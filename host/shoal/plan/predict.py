@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from shoal.boards.board import Board
-from shoal.operators.base import Call
+from shoal.operators.base import Call, Kernel
 from shoal.plan.sharing import Members, by_function, common, differing, multiple, scalar_type, structure
 from shoal.plan.steps import Plan
 
@@ -67,15 +67,29 @@ def predict(plan: Plan) -> Prediction:
 
 def code_bytes(calls: Sequence[Call], board: Board, prefer: str) -> int:
     """Of the functions that these calls need, each once, of what those share, and of the steps' tables."""
-    core = _core(board)
-    kernels: Mapping[str, Any] = core["kernels"]
     functions = by_function(calls)
-    used = {key(c.kernel.function, c.kernel.literal, prefer): c.kernel.common_bytes for c, *_ in functions}
-    code: int = core["overhead"] + sum(table_bytes(f) for f in functions)
-    code += sum(_figure(kernels, f, prefer, "code", f[0].code_bytes) for f in functions)
-    code += sum(kernels[k]["shared"] if k in kernels else common for k, common in used.items())
-    code += sum(dict(part for f in functions for c in f for part in c.parts).values())
-    return code
+    kernels = {(f[0].kernel.function, f[0].kernel.literal): f[0].kernel for f in functions}
+    code = overhead_bytes(board) + sum(function_bytes(f, board, prefer) for f in functions)
+    code += sum(shared_bytes(k, board, prefer) for k in kernels.values())
+    return code + sum(dict(part for f in functions for c in f for part in c.parts).values())
+
+
+def overhead_bytes(board: Board) -> int:
+    """Of a model without steps."""
+    overhead: int = _core(board)["overhead"]
+    return overhead
+
+
+def function_bytes(calls: Sequence[Call], board: Board, prefer: str) -> int:
+    """Of the function of these calls, and of the tables of their steps."""
+    kernels: Mapping[str, Any] = _core(board)["kernels"]
+    return table_bytes(calls) + _figure(kernels, calls, prefer, "code", calls[0].code_bytes)
+
+
+def shared_bytes(kernel: Kernel, board: Board, prefer: str) -> int:
+    """Of what all functions of a kernel share."""
+    figures = _core(board)["kernels"].get(key(kernel.function, kernel.literal, prefer))
+    return kernel.common_bytes if figures is None else int(figures["shared"])
 
 
 def key(function: str, literal: bool, prefer: str) -> str:
