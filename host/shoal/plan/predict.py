@@ -118,19 +118,23 @@ def table_bytes(calls: Sequence[Call]) -> int:
 
 
 def _figure(kernels: Mapping[str, Any], calls: Sequence[Call], prefer: str, name: str, default: int) -> int:
-    """`code` or `stack` of the function of these calls: of one of the same pattern, else typical of the kernel; of one
-    that takes from its records only how often it does something, a quarter more than of one that does not."""
+    """`code` or `stack` of the function of these calls: of one of the same pattern, else typical of the kernel. Where
+    records say only how often something is done, that is a quarter more than of a literal one; where they say what is
+    done, no less than the default, since what was measured may have had more in common."""
     kernel = calls[0].kernel
     figures = kernels.get(key(kernel.function, kernel.literal, prefer))
     shape = common([c.shape for c in calls])
     if figures is not None and pattern(shape) in figures[name]:
         known: int = figures[name][pattern(shape)]
         return known
+    typical = default if figures is None else int(figures[f"typical_{name}"])
     alike = kernels.get(key(kernel.function, True, prefer))
-    if not kernel.literal and alike is not None and len({structure(c) for c in calls}) == 1:
+    if not kernel.literal and len({structure(c) for c in calls}) > 1:
+        return max(typical, default)
+    if not kernel.literal and alike is not None:
         literal: int = max(alike[name].get(pattern(c.shape), alike[f"typical_{name}"]) for c in calls)
         return literal * 5 // 4
-    return default if figures is None else int(figures[f"typical_{name}"])
+    return typical
 
 
 def frame_bytes(core: Mapping[str, Any], calls: Sequence[Call], prefer: str) -> int:
