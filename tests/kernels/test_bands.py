@@ -233,6 +233,10 @@ OTHERS: tuple[Source, ...] = (
     Rows("SOFTMAX", _ROW, scales=(0.05, 1 / 256), zero_points=(7, -128), options={"beta": 1.0}),
     Rows("SOFTMAX", (4, 1, 5), scales=(0.02, 1 / 256), zero_points=(7, -128), options={"beta": 1.0}),
     Rows("SOFTMAX", (1, 9, 5), scales=(0.02, 1 / 256), zero_points=(7, -128), options={"beta": 1.0}),
+    *(
+        Rows("SOFTMAX", image, scales=(0.02, 1 / 256), zero_points=(7, -128), options={"beta": 1.0})
+        for image in ((3, 5, 2), (5, 1, 2), (1, 9, 2))
+    ),
     *(Rows("QUANTIZE", image) for image in (_ROW, (3, 5, 3), (1, 9, 1))),
     *(Rows("QUANTIZE", image, types=("float32", "int8")) for image in (_ROW, (3, 5, 3), (1, 9, 1))),
     *(
@@ -274,6 +278,7 @@ FUNCTIONS = (
     "quantize_f32_s8_search",
     "requantize_8",
     "softmax_s8",
+    "softmax_s8_pair",
 )
 
 
