@@ -25,6 +25,30 @@ def test_steps_boards_and_totals(shoal, small):
         assert words in text
 
 
+def test_candidates_show_what_was_not_chosen(shoal, small):
+    ran = shoal("analyze", small, "--board", "netduinoplus2", "--candidates", "--json")
+    convolution = ran.document["boards"][0]["steps"][0]
+    kernels = convolution["candidates"]
+    assert len(kernels) > 1 and [c["chosen"] for c in kernels].count(True) == 1
+    assert kernels[0]["instructions"] == min(c["instructions"] for c in kernels) > 0
+    (chosen,) = (c for c in kernels if c["chosen"])
+    assert chosen["kernel"] == convolution["kernel"] and chosen["weights_bytes"] == convolution["weights_bytes"]
+    assert all(c["operator"] == "conv_2d" and c["code_bytes"] > 0 for c in kernels)
+    text = shoal("analyze", small, "--board", "netduinoplus2", "--candidates").out
+    assert f"● {chosen['kernel']}" in text and "scratch B" in text
+    assert "candidates" not in shoal("analyze", small, "--board", "netduinoplus2", "--json").out
+
+
+def test_ram_is_preferred_to_speed(shoal, large):
+    chosen = {}
+    for prefer in ("speed", "ram"):
+        ran = shoal("analyze", large, "--board", "mps2_an386", "--prefer", prefer, "--candidates", "--json")
+        steps = ran.document["boards"][0]["steps"]
+        chosen[prefer] = [c["scratch_bytes"] for s in steps for c in s["candidates"] if c["chosen"]]
+        least = [min(c["scratch_bytes"] for c in s["candidates"]) for s in steps]
+    assert chosen["ram"] == least and chosen["speed"] != least
+
+
 def test_without_a_board_all_boards_are_looked_at_and_none_is_an_error(shoal, large):
     ran = shoal("analyze", large, "--json")
     assert ran.code == 0

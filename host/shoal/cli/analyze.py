@@ -19,11 +19,14 @@ from shoal.errors import BadInput, DoesNotFit
         ("what does it need, and which boards would do?", "shoal analyze kws.tflite"),
         ("does it fit both? (exit 1 if not)", "shoal analyze kws.tflite --board netduinoplus2 --board nucleo_f103rb"),
         ("how little RAM would do, and what it costs", "shoal analyze kws.tflite --board nucleo_f103rb --ram-curve"),
+        ("between which kernels was chosen, at what price?",
+         "shoal analyze kws.tflite --board netduinoplus2 --candidates"),
         ("for a program", "shoal analyze kws.tflite --board esp32c3 --json"),
     ]
 )  # fmt: skip
 @model_argument
 @click.option("--board", "boards", metavar="BOARD", multiple=True, help="A board's id or file; repeatable.")
+@click.option("--candidates", is_flag=True, help="Show for each step the kernels that could run it, and their price.")
 @click.option("--ram-curve", is_flag=True, help="Also plan for less and less RAM: what it costs in instructions.")
 @click.option(
     "--html",
@@ -34,7 +37,12 @@ from shoal.errors import BadInput, DoesNotFit
 )
 @plan_options
 def analyze(
-    model: Path, boards: tuple[str, ...], ram_curve: bool, html: Path | None, plan_options: dict[str, Any]
+    model: Path,
+    boards: tuple[str, ...],
+    candidates: bool,
+    ram_curve: bool,
+    html: Path | None,
+    plan_options: dict[str, Any],
 ) -> Result:
     """Say what a model needs and which boards it fits, step by step.
 
@@ -56,7 +64,9 @@ def analyze(
     options = options_of(plan_options)
     graph = read_model(model)
     with planning() as progress:
-        entries = [predicted(graph, b, options, named=bool(boards), progress=progress) for b in chosen]
+        entries = [
+            predicted(graph, b, options, named=bool(boards), candidates=candidates, progress=progress) for b in chosen
+        ]
         found = curve(graph, chosen[0], options, progress) if ram_curve else None
     document = {
         "model": graph.name,

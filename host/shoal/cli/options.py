@@ -31,7 +31,13 @@ def bytes_(text: str) -> int:
 
 #: the plan options as (flag, settings): their names are the fields of plan.steps.Options
 _PLAN = (
-    ("--prefer", {"type": click.Choice(["speed", "size"]), "help": "What kernels are chosen for; default speed."}),
+    (
+        "--prefer",
+        {
+            "type": click.Choice(["speed", "size", "ram"]),
+            "help": "Choose kernels for speed (default), for little flash, or for little scratch.",
+        },
+    ),
     (
         "--ram-budget",
         {"type": bytes_, "metavar": "BYTES", "help": "Most bytes the arena may take: 60000, 60KB, 64KiB."},

@@ -20,10 +20,17 @@ def read_model(model: Path) -> Graph:
 
 
 def predicted(
-    graph: Graph, board: Board, options: Options, *, named: bool = True, progress: Progress = silent
+    graph: Graph,
+    board: Board,
+    options: Options,
+    *,
+    named: bool = True,
+    candidates: bool = False,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """One entry of `boards` in the document of `shoal analyze`. A budget or region that cannot be met is no error here:
-    `fits` is false and `shortfall` says why. Planning tells `progress`."""
+    `fits` is false and `shortfall` says why. `candidates`: each step says between which kernels was chosen. Planning
+    tells `progress`."""
     from shoal.plan.fit import reserved_ram, shortfall
     from shoal.plan.planner import lay_out
     from shoal.plan.predict import predict
@@ -57,7 +64,7 @@ def predicted(
             "reserved_bytes": needs.flash_bytes,
         },
         "instructions": needs.instructions,
-        "steps": [_step(plan, s) for s in plan.steps],
+        "steps": [_step(plan, s) | ({"candidates": _candidates(plan, s)} if candidates else {}) for s in plan.steps],
     }
 
 
@@ -97,6 +104,30 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "arena_bytes": step.arena_bytes,
         "instructions": step.instructions,
     }
+
+
+def _candidates(plan: Plan, step: Step) -> list[dict[str, Any]]:
+    """The kernels that can run each operator of a step over whole tensors, the fastest first; a step that computes
+    rows has kernels chosen for those."""
+    from shoal.plan.planner import choices
+    from shoal.plan.predict import code_bytes
+
+    board, prefer = plan.board, plan.options.prefer
+    every, none = choices(plan.graph, board), code_bytes([], plan.board, prefer)
+    return [
+        {
+            "operator": plan.graph.operators[operator].kind,
+            "kernel": call.kernel.function,
+            "shared": not call.kernel.literal,
+            "chosen": (call.kernel, call.shape) == (chosen.kernel, chosen.shape),
+            "instructions": call.instructions,
+            "code_bytes": code_bytes([call], board, prefer) - none,
+            "weights_bytes": sum(constant.bytes for constant in call.constants),
+            "scratch_bytes": call.scratch_bytes + call.state_bytes,
+        }
+        for operator, chosen in zip(step.operators, step.calls, strict=True)
+        for call in every[operator]
+    ]
 
 
 def as_result(graph: Graph, entry: dict[str, Any], options: Options) -> dict[str, Any]:

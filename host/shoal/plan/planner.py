@@ -150,6 +150,11 @@ def _preferred(graph: Graph, board: Board, options: Options) -> Plan:
     return _made(graph, board, options, chooser.within(needed.code_bytes + needed.weights_bytes - short))
 
 
+def choices(graph: Graph, board: Board) -> tuple[tuple[Call, ...], ...]:
+    """The calls that can run each operator on the board's core, the fastest first."""
+    return _candidates(graph, board.core.features)
+
+
 @lru_cache(maxsize=16)
 def _candidates(graph: Graph, features: frozenset[str]) -> tuple[tuple[Call, ...], ...]:
     """What can run each operator; boards of one core share it."""

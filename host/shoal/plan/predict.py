@@ -93,8 +93,8 @@ def shared_bytes(kernel: Kernel, board: Board, prefer: str) -> int:
 
 
 def key(function: str, literal: bool, prefer: str) -> str:
-    """The name of a kernel's figures."""
-    return f"{function}/{'literal' if literal else 'shared'}/{prefer}"
+    """The name of a kernel's figures; what is preferred for RAM is compiled for speed."""
+    return f"{function}/{'literal' if literal else 'shared'}/{'speed' if prefer == 'ram' else prefer}"
 
 
 def pattern(shape: Members) -> str:

@@ -11,7 +11,7 @@ from shoal.plan.steps import Options
 from shoal.render.text import environment
 
 #: the optimization of what lies under model/, by --prefer
-MODEL_FLAGS = {"speed": "-O3", "size": "-Os"}
+MODEL_FLAGS = {"speed": "-O3", "size": "-Os", "ram": "-O3"}
 
 #: handlers' own stack, in bytes: a fault report fits twice
 HANDLER_STACK_BYTES = 1024

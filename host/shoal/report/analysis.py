@@ -31,6 +31,8 @@ def analysis(document: Mapping[str, Any]) -> list[RenderableType]:
     tables: list[RenderableType] = [_headline(document)]
     for members in list(groups.values()) if any(b["named"] for b in boards) else list(groups.values())[:1]:
         tables.append(_steps(members, alone=len(groups) == 1))
+        if "candidates" in members[0]["steps"][0]:
+            tables.append(_candidates(members[0], alone=len(boards) == 1))
     tables.append(_boards(boards))
     if document["curve"] is not None:
         tables += _curve(document["curve"])
@@ -84,6 +86,28 @@ def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
             f"{s['arena_bytes']:,}",
             f"[cyan]{bar(s['arena_bytes'], most)}[/]",
         )
+    return table
+
+
+def _candidates(board: Mapping[str, Any], *, alone: bool) -> Table:
+    """Per step the kernels that could run it, the fastest first, the chosen one marked."""
+    from rich import box
+    from rich.table import Table
+
+    title = "kernels that could run each step" + ("" if alone else f" on {_plain(board['board'])}")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("step", justify="right")
+    table.add_column("operator")
+    table.add_column("kernel")
+    for name in ("instructions", "code B", "weights B", "scratch B"):
+        table.add_column(name, justify="right")
+    for s in board["steps"]:
+        for n, c in enumerate(s["candidates"]):
+            style = None if c["chosen"] else "dim"
+            figures = (c["instructions"], c["code_bytes"], c["weights_bytes"], c["scratch_bytes"])
+            kernel = f"{'●' if c['chosen'] else ' '} {c['kernel']}{', shared' if c['shared'] else ''}"
+            cells = [f"{value:,}" if value else "–" for value in figures]
+            table.add_row("" if n else str(s["index"]), "" if n else s["kind"], kernel, *cells, style=style)
     return table
 
 
