@@ -1,4 +1,4 @@
-/* DEPTHWISE_CONV_2D in int8 with a depth multiplier of 1 for cores with Arm's DSP extension and any window of up to 32
+/* DEPTHWISE_CONV_2D in int8 with a depth multiplier of 1 for cores with Arm's DSP extension and any window of up to 25
  * taps: one pixel by four channels at a time, straight from the input, without scratch. Where windows share no columns
  * that is as good as more pixels at once: 2.25 instructions per MAC, and seven to nine per result.
  *
@@ -14,7 +14,7 @@
 #include "rows.h"
 
 enum {
-    DEPTHWISE_CONV_2D_S8_DSP_TAPS_MOST = 32, /* of a window */
+    DEPTHWISE_CONV_2D_S8_DSP_TAPS_MOST = 25, /* of a window */
     DEPTHWISE_CONV_2D_S8_DSP_TAPS_SHIFT = 11 /* right shift of every channel whose weights are scaled */
 };
 

@@ -15,7 +15,7 @@ from shoal.tensors import Array, Tensor
 NEEDS = frozenset({"dsp"})
 
 #: taps that the kernel has pointers for
-_MOST = 32
+_MOST = 25
 
 _NAME = "depthwise_conv_2d_s8_dsp_taps"
 _LITERAL = Kernel(_NAME, _NAME, NEEDS)

@@ -83,7 +83,7 @@ def _accumulating(pool: Pool, input_: Tensor, output: Tensor) -> list[Call]:
             align=4,
             in_place=(input_.bytes,),
             instructions=50 + cost,
-            code_bytes=500,
+            code_bytes=300,
             band=Band(
                 shape=shape,
                 height=g["input_h"],

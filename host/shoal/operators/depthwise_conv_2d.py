@@ -380,7 +380,7 @@ def _has_all_rows(g: dict[str, int]) -> bool:
 def _accumulating(portable: Call, g: dict[str, int], source: Tensor, output: Tensor) -> Call:
     """The kernel that takes its input row by row, with the constants of the portable one."""
     row = g["output_w"] * output.shape[3]
-    cost = 50 + g["input_h"] * (40 + row * (3 * g["filter_w"] + 9)) + 20 * row
+    cost = 50 + g["input_h"] * (30 + row * (3 * g["filter_w"] + 3)) + 25 * row
     state = state_bytes(row, halves=False)
     return replace(
         portable,
@@ -389,7 +389,7 @@ def _accumulating(portable: Call, g: dict[str, int], source: Tensor, output: Ten
         state_bytes=state,
         in_place=(source.bytes,),
         instructions=cost,
-        code_bytes=700,
+        code_bytes=350,
         band=Band(
             shape=portable.shape,
             height=g["input_h"],

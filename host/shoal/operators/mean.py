@@ -169,7 +169,7 @@ def _accumulating(mean: Mean, input_: Tensor, output: Tensor, parameters: tuple[
             align=4,
             in_place=(input_.bytes,),
             instructions=50 + cost,
-            code_bytes=500,
+            code_bytes=300,
             band=Band(
                 shape=shape,
                 height=height,
