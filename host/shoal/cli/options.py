@@ -35,7 +35,7 @@ _PLAN = (
         "--prefer",
         {
             "type": click.Choice(["speed", "size", "ram"]),
-            "help": "Choose kernels for speed (default), for little flash, or for little scratch.",
+            "help": "Choose kernels for speed (default), for little flash, or for a small arena.",
         },
     ),
     (

@@ -34,12 +34,10 @@ class Chooser:
         self._once = {id(c): self._shared(c, numbers) for c in every}
 
     def preferred(self) -> list[Call]:
-        """For speed the fastest candidate of each operator; for ram the fastest of those with the least scratch; for
-        size those that cost the least flash together, unless a few bytes save very many instructions."""
+        """For speed the fastest candidate of each operator; for size those that cost the least flash together, unless a
+        few bytes save very many instructions."""
         fastest = [c[0] for c in self._choices]
-        if self._prefer == "ram":
-            return [min(calls, key=lambda c: c.scratch_bytes + c.state_bytes) for calls in self._choices]
-        return fastest if self._prefer == "speed" else self._climb(fastest, _SIZE)
+        return self._climb(fastest, _SIZE) if self._prefer == "size" else fastest
 
     def within(self, room: int) -> list[Call]:
         """The fastest that is found with so many bytes of code and constants; the smallest where none is."""

@@ -142,12 +142,30 @@ def _search(graph: Graph, features: frozenset[str], feed: str, drain: str, weigh
 def _preferred(graph: Graph, board: Board, options: Options) -> Plan:
     """Whole tensors, step by step: the preferred kernels or, where flash is short, the fastest found to fit."""
     chooser = Chooser(_candidates(graph, board.core.features), board, options.prefer)
-    made = _made(graph, board, options, chooser.preferred())
+    if options.prefer == "ram":
+        made = _least(graph, board, options)
+    else:
+        made = _made(graph, board, options, chooser.preferred())
     needed = predict(made)
     short = missing(made, needed)[1]
     if short <= 0:
         return made
     return _made(graph, board, options, chooser.within(needed.code_bytes + needed.weights_bytes - short))
+
+
+def _least(graph: Graph, board: Board, options: Options) -> Plan:
+    """The least arena that whole tensors come by: of the fastest kernels that let no step need more than the one that
+    needs the most must; where these lie badly, of those that need the least each, or those of --prefer size."""
+    every = choices(graph, board)
+    work = _work(graph, board.core.features, "whole", "whole", 0)
+    live = [
+        [(candidates.whole(work, k, call).options[0].estimate, call) for call in calls] for k, calls in enumerate(every)
+    ]
+    most = max(min(needed for needed, _ in calls) for calls in live)
+    within = [next(call for needed, call in calls if needed <= most) for calls in live]
+    least = [min(calls, key=lambda c: c[0])[1] for calls in live]
+    found = (within, least, Chooser(every, board, "size").preferred())
+    return min((_made(graph, board, options, calls) for calls in found), key=lambda made: made.arena_bytes)
 
 
 def choices(graph: Graph, board: Board) -> tuple[tuple[Call, ...], ...]:
