@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_build import Case, run_models
 from random_networks import RandomNetwork
 from replay import Clobbered, replay
 from shoal import boards
+from shoal.boards.board import Board
 from shoal.errors import DoesNotFit, Unsupported
+from shoal.network.execute import execute
 from shoal.network.graph import Graph
 from shoal.network.read_tflite import parse, read
 from shoal.network.simplify import simplify
@@ -25,7 +30,7 @@ from shoal.plan.assemble import assemble
 from shoal.plan.candidates import work
 from shoal.plan.planner import curve, lay_out, plan
 from shoal.plan.search import Found, Search
-from shoal.plan.steps import Options
+from shoal.plan.steps import Options, Plan
 from tflite_builder import ModelBuilder
 
 BOARD = boards.load("mps2_an386")
@@ -192,3 +197,27 @@ def test_real_networks_in_the_memory_and_time_that_they_are_due(data: Path) -> N
         assert made.arena_bytes <= budget, name
         assert sum(s.instructions for s in made.steps) <= most, name
         replay(made, inputs(graph, 0))
+
+
+@settings(max_examples=2)
+@given(seeds=st.lists(st.integers(0, 10**6), min_size=6, max_size=6), dsp=st.booleans())
+def test_random_networks_in_little_memory_in_c(seeds: list[int], dsp: bool) -> None:
+    """The smallest plans, and those halfway to the fastest, by the kernels themselves."""
+
+    def planned(feed: str, drain: str, share: int, graph: Graph, board: Board, options: Options) -> Plan:
+        options = replace(options, feed=feed, drain=drain)
+        least, most = lay_out(graph, board, replace(options, ram_budget=1)), lay_out(graph, board, options)
+        budget = least.arena_bytes + share * max(0, most.arena_bytes - least.arena_bytes) // 2
+        return lay_out(graph, board, replace(options, ram_budget=budget))
+
+    cases, expected = [], []
+    for number, seed in enumerate(seeds):
+        network = RandomNetwork(seed, 1 + seed % 8)
+        how = partial(planned, ("whole", "rows", "rows:up")[number % 3], ("whole", "rows")[seed % 2], number // 3)
+        samples = [[network.random_input()] for _ in range(2)]
+        cases.append(Case(network.model, samples, features=frozenset({"dsp"} if dsp else ()), planner=how))
+        graph = simplify(parse(network.model, "model", "model"))
+        expected.append([execute(graph, sample) for sample in samples])
+    for seed, outputs, wanted in zip(seeds, run_models(cases), expected, strict=True):
+        for output, want in zip(outputs, wanted, strict=True):
+            np.testing.assert_array_equal(output[0].reshape(-1), want[0].reshape(-1), err_msg=str(seed))

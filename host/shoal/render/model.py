@@ -57,7 +57,7 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "fed": any(i["rows"] is not None for i in inputs),
         "drained": any(o["rows"] is not None for o in outputs),
         "parameters": "uint8_t *base, const void *args" + (", row_io *io" if streams else ""),
-        "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls}),
+        "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls} | ({"rows"} if streams else set())),
         "functions": list(functions.values()),
         "row_functions": segments.rows,
         "segments": segments.functions,
