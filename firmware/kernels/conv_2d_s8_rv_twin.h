@@ -44,7 +44,6 @@ typedef struct {
     int32_t pad_left;
     int32_t tiles;
     int32_t rectified;
-    int32_t clamped;
 } conv_2d_s8_rv_twin_shape;
 
 /* `weights`, per four output channels: for each pair of them what the sums start from, both and the upper one; runs of
@@ -92,9 +91,11 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_quad(conv_2d_s8_rv_twin_sums *sums, const i
     }
 }
 
-/* The windows from `tile` to `last` by so many `channels`. Returns the weights that follow. */
+/* The windows from `tile` to `last` by so many `channels`, results from `low` to `high`. Returns the weights that
+ * follow. */
 SHOAL_INLINE const int32_t *conv_2d_s8_rv_twin_tile(const int8_t *tile, const int8_t *last, const int32_t *weights,
-                                                    int8_t *const *outputs, int32_t channels, int32_t rectified) {
+                                                    int8_t *const *outputs, int32_t channels, int32_t low, int32_t high,
+                                                    int32_t rectified) {
     int8_t *targets[TWIN_PIXELS] = {outputs[0], outputs[1], outputs[2]};
     const int8_t *end = targets[0] + channels;
     uint32_t half = 0x8000;
@@ -124,6 +125,9 @@ SHOAL_INLINE const int32_t *conv_2d_s8_rv_twin_tile(const int8_t *tile, const in
             inputs += TWIN_STEP;
             weights += TWIN_WORDS;
         }
+        int32_t least = low, most = high; /* made anew twelve times where they are literals */
+        SHOAL_IN_REGISTER(least);
+        SHOAL_IN_REGISTER(most);
         SHOAL_UNROLL(4)
         for (int32_t k = 0; k < TWIN_CHANNELS; ++k) {
             const int32_t multiplier = weights[3 * k], addend = weights[3 * k + 1], shift = weights[3 * k + 2];
@@ -133,7 +137,8 @@ SHOAL_INLINE const int32_t *conv_2d_s8_rv_twin_tile(const int8_t *tile, const in
                 const int32_t i = 2 * p + k / 2;
                 const uint32_t upper = (uint32_t)sums.upper[i];
                 const int32_t sum = (int32_t)(k % 2 == 0 ? sums.both[i] - (upper << 16) : upper);
-                targets[p][k] = rescale_quadrupled(4 * sum, multiplier, addend, shift, rectified);
+                const int32_t value = rescale_quadrupled(4 * sum, multiplier, addend, shift, rectified);
+                targets[p][k] = (int8_t)clamp(value, least, most);
             }
         }
         SHOAL_UNROLL(3)
@@ -147,14 +152,14 @@ SHOAL_INLINE const int32_t *conv_2d_s8_rv_twin_tile(const int8_t *tile, const in
 
 SHOAL_INNER_LOOP const int32_t *conv_2d_s8_rv_twin_linear(const int8_t *tile, const int8_t *last,
                                                           const int32_t *weights, int8_t *const *outputs,
-                                                          int32_t channels) {
-    return conv_2d_s8_rv_twin_tile(tile, last, weights, outputs, channels, 0);
+                                                          int32_t channels, int32_t low, int32_t high) {
+    return conv_2d_s8_rv_twin_tile(tile, last, weights, outputs, channels, low, high, 0);
 }
 
 SHOAL_INNER_LOOP const int32_t *conv_2d_s8_rv_twin_rectified(const int8_t *tile, const int8_t *last,
                                                              const int32_t *weights, int8_t *const *outputs,
-                                                             int32_t channels) {
-    return conv_2d_s8_rv_twin_tile(tile, last, weights, outputs, channels, 1);
+                                                             int32_t channels, int32_t low, int32_t high) {
+    return conv_2d_s8_rv_twin_tile(tile, last, weights, outputs, channels, low, high, 1);
 }
 
 /* Copies `length` bytes of a window, `step` bytes from one word to the next, or as they lie where that is 0. Returns
@@ -256,16 +261,13 @@ SHOAL_INLINE void conv_2d_s8_rv_twin_run(const input_rows *rows, int32_t y, int3
                 int8_t *outputs[TWIN_PIXELS] = {first, first, first};
                 outputs[1] += p + 1 < count ? shape->output_c : 0;
                 outputs[2] += p + 2 < count ? 2 * shape->output_c : 0;
-                next = shape->rectified ? conv_2d_s8_rv_twin_rectified(tile, tile + bytes, weights, outputs, channels)
-                                        : conv_2d_s8_rv_twin_linear(tile, tile + bytes, weights, outputs, channels);
+                next = shape->rectified ? conv_2d_s8_rv_twin_rectified(tile, tile + bytes, weights, outputs, channels,
+                                                                       args->low, args->high)
+                                        : conv_2d_s8_rv_twin_linear(tile, tile + bytes, weights, outputs, channels,
+                                                                    args->low, args->high);
                 tile += bytes;
             }
             weights = next;
-        }
-        if (shape->clamped) {
-            for (int32_t i = 0; i < count * shape->output_c; ++i) {
-                output[i] = (int8_t)clamp(output[i], args->low, args->high);
-            }
         }
         output += count * shape->output_c;
         pixels -= count;

@@ -28,7 +28,7 @@ enum {
 };
 
 /* `output_c` is a multiple of 4. `abreast`: how many of the four tiles lie side by side, 1, 2 or 4.
- * `rectified`: the output's zero point is -128; `clamped`: the activation keeps less than int8. */
+ * `rectified`: the output's zero point is -128. */
 typedef struct {
     int32_t batches;
     int32_t input_h;
@@ -41,7 +41,6 @@ typedef struct {
     int32_t pad_left;
     int32_t abreast;
     int32_t rectified;
-    int32_t clamped;
 } conv_2d_s8_rv_winograd_shape;
 
 /* `weights`: [block][position][input channel][channel], zero for input channels that are missing to a multiple of 4;
@@ -153,7 +152,8 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_outputs(const uint32_t *m, uint32_t *ou
 
 /* The 4x4 outputs of a tile for one channel; `pixel` and `row` are bytes from one output to the next. */
 SHOAL_INLINE void conv_2d_s8_rv_winograd_store(int8_t *output, int32_t pixel, int32_t row, const int32_t *sums,
-                                               const int32_t *requantization, int32_t rectified) {
+                                               const int32_t *requantization, int32_t low, int32_t high,
+                                               int32_t rectified) {
     const uint32_t bias = (uint32_t)requantization[0];
     const int32_t multiplier = requantization[1], addend = requantization[2], shift = requantization[3];
     uint32_t lines[WINOGRAD_TILE * WINOGRAD_POINTS];
@@ -179,7 +179,8 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_store(int8_t *output, int32_t pixel, in
         for (int32_t j = 0; j < WINOGRAD_TILE; ++j) {
             /* 576 times the sum, 64 times, four times */
             const int32_t quadrupled = (int32_t)(outputs[j] * UINT32_C(0x38E38E39) + bias) >> 4;
-            output[j * pixel] = rescale_quadrupled(quadrupled, multiplier, addend, shift, rectified);
+            const int32_t value = rescale_quadrupled(quadrupled, multiplier, addend, shift, rectified);
+            output[j * pixel] = (int8_t)clamp(value, low, high);
         }
         output += row;
     }
@@ -187,7 +188,7 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_store(int8_t *output, int32_t pixel, in
 
 /* A block of channels of one tile, of which `height` rows and `width` columns lie in the image. */
 SHOAL_INLINE void conv_2d_s8_rv_winograd_block(int8_t *output, int32_t height, int32_t width, const int32_t *sums,
-                                               const int32_t *requantization,
+                                               const int32_t *requantization, const conv_2d_s8_rv_winograd_args *args,
                                                const conv_2d_s8_rv_winograd_shape *shape) {
     const int32_t line = shape->output_w * shape->output_c;
     const int32_t whole = (shape->output_h % WINOGRAD_TILE == 0 || height >= WINOGRAD_TILE) &&
@@ -199,7 +200,7 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_block(int8_t *output, int32_t height, i
     SHOAL_UNROLL(1)
     for (int32_t c = 0; c < WINOGRAD_CHANNELS; ++c) {
         conv_2d_s8_rv_winograd_store(target + c, pixel, row, sums + c * WINOGRAD_TILES, requantization + 4 * c,
-                                     shape->rectified);
+                                     args->low, args->high, shape->rectified);
     }
     if (!whole) {
         SHOAL_UNROLL(1)
@@ -237,7 +238,7 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd_strip(const int8_t *rows, int32_t pitch
                 if (top < shape->output_h && left < shape->output_w) {
                     conv_2d_s8_rv_winograd_block(output + (top * shape->output_w + left) * shape->output_c + c,
                                                  shape->output_h - top, shape->output_w - left, sums + t,
-                                                 args->requantization + 4 * c, shape);
+                                                 args->requantization + 4 * c, args, shape);
                 }
             }
         }
@@ -278,11 +279,6 @@ SHOAL_INLINE void conv_2d_s8_rv_winograd(uint8_t *arena, const conv_2d_s8_rv_win
             conv_2d_s8_rv_winograd_strip(rows, pitch, output, y, tiles, sums, args, shape);
         }
         input += shape->input_h * shape->input_w * depth;
-        if (shape->clamped) {
-            for (int32_t i = 0; i < shape->output_h * shape->output_w * shape->output_c; ++i) {
-                output[i] = (int8_t)clamp(output[i], args->low, args->high);
-            }
-        }
         output += shape->output_h * shape->output_w * shape->output_c;
     }
 }

@@ -351,7 +351,7 @@ def _rv_twin(
     time, whole tensors several."""
     stream = twin.stream(sums, form)
     tiles = twin.tiles(geometry, len(stream))
-    options = {"tiles": tiles, "rectified": int(output.zero_point == -128), "clamped": int(form.clamped)}
+    options = {"tiles": tiles, "rectified": int(output.zero_point == -128)}
     call = Call(
         _RV_TWIN,
         inputs=(source.index,),
@@ -376,12 +376,12 @@ def _rv_twin(
 def _rv_winograd(geometry: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> Call:
     """Four tiles of pixels by four channels: see conv_2d_s8_rv_winograd.h."""
     shape = rv_winograd.shape(geometry)
-    rectified = output.zero_point == -128
+    rectified = int(output.zero_point == -128)
     return Call(
         _RV_WINOGRAD,
         inputs=(source.index,),
         outputs=(output.index,),
-        shape=(*shape.items(), ("rectified", int(rectified)), ("clamped", int(form.clamped))),
+        shape=(*shape.items(), ("rectified", rectified)),
         parameters=(("input_zero_point", source.zero_point), ("low", form.low), ("high", form.high)),
         constants=(
             Constant("weights", rv_winograd.weights(sums)),

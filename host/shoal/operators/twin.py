@@ -110,5 +110,5 @@ def instructions(geometry: Mapping[str, int], words: int, tiles: int) -> int:
     narrow = words - blocks * (8 * quads + 17)
     turns = geometry["batches"] * -(-geometry["output_h"] * geometry["output_w"] // PIXELS)
     windows = 10 * geometry["filter_h"] + (60 if geometry["input_c"] % _TAPS else 13) * quads
-    each = 186 if tiles == 1 else 202
+    each = 166 if tiles == 1 else 180
     return turns * (blocks * (90 * quads + each) + 39 * narrow + windows)
