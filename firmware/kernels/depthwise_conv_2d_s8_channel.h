@@ -38,8 +38,8 @@ SHOAL_INLINE const int32_t *depthwise_conv_2d_s8_channel_read(depthwise_conv_2d_
     return records;
 }
 
-SHOAL_INLINE int8_t depthwise_conv_2d_s8_channel_result(uint32_t sum, const depthwise_conv_2d_s8_channel *channel,
-                                                        int32_t relu) {
+SHOAL_INLINE int32_t depthwise_conv_2d_s8_channel_result(uint32_t sum, const depthwise_conv_2d_s8_channel *channel,
+                                                         int32_t relu) {
     int32_t value = (int32_t)(((int64_t)(int32_t)sum * channel->multiplier) >> 32) + channel->addend;
     if (relu) {
         value >>= DEPTHWISE_CONV_2D_S8_CHANNEL_SHIFT;
@@ -48,13 +48,22 @@ SHOAL_INLINE int8_t depthwise_conv_2d_s8_channel_result(uint32_t sum, const dept
         } else if (value > channel->high) {
             value = channel->high;
         }
-    } else {
-        if ((int32_t)sum < 0) {
-            value -= 2;
-        }
-        value = clamp(value >> channel->shift, channel->low, channel->high);
+        return value;
     }
-    return (int8_t)value;
+    if ((int32_t)sum < 0) {
+        value -= 2;
+    }
+    value >>= channel->shift;
+    /* branches seldom taken, not a minimum and a maximum of several instructions each */
+    if (value < channel->low) {
+        value = channel->low;
+        SHOAL_IN_REGISTER(value);
+    }
+    if (value > channel->high) {
+        value = channel->high;
+        SHOAL_IN_REGISTER(value);
+    }
+    return value;
 }
 
 #endif

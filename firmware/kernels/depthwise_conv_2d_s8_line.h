@@ -60,7 +60,7 @@ SHOAL_INLINE void depthwise_conv_2d_s8_line_tile(const int8_t *input, int8_t *ou
         }
         SHOAL_UNROLL(6)
         for (int32_t p = 0; p < pixels; ++p) {
-            output[p * shape->channels] = depthwise_conv_2d_s8_channel_result(sums[p], &channel, shape->relu);
+            output[p * shape->channels] = (int8_t)depthwise_conv_2d_s8_channel_result(sums[p], &channel, shape->relu);
         }
         weights += shape->taps;
         ++input;

@@ -47,6 +47,14 @@
 #define SHOAL_IN_MEMORY(array)
 #endif
 
+/* Makes a value one that the compiler knows nothing of: it keeps a constant in a register instead of making it anew
+ * wherever it is used, and a sum instead of its summands. */
+#if defined(__GNUC__)
+#define SHOAL_IN_REGISTER(value) __asm__("" : "+r"(value))
+#else
+#define SHOAL_IN_REGISTER(value)
+#endif
+
 /* A word from any address: one load on cores that allow it, bytes elsewhere. */
 SHOAL_INLINE uint32_t load_word(const void *address) {
     uint32_t word;

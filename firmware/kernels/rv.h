@@ -6,23 +6,6 @@
 #include "fixed_point.h"
 #include "kernel.h"
 
-/* A loop that needs all registers: a function of its own, in the order in which it is written. Reordered, its values
- * outnumber the registers and are spilled. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define SHOAL_INNER_LOOP static __attribute__((noinline, unused, optimize("no-schedule-insns", "no-tree-reassoc")))
-#elif defined(__GNUC__)
-#define SHOAL_INNER_LOOP static __attribute__((noinline, unused))
-#else
-#define SHOAL_INNER_LOOP static
-#endif
-
-/* Makes a constant a value like others, so that it is not made anew wherever it is used. */
-#if defined(__GNUC__)
-#define SHOAL_IN_REGISTER(value) __asm__("" : "+r"(value))
-#else
-#define SHOAL_IN_REGISTER(value)
-#endif
-
 /* fixed_point.h's requantize of a sum, given four times it, from one high word; |sum| < 2^29. To be clamped. `shift` is
  * its halving + 2, `addend` is 1 + offset * 2^(halving + 1); `rectified`: the zero point is -128, which all negative
  * sums come to.
