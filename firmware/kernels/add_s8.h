@@ -10,6 +10,10 @@
 #include "kernel.h"
 #include "rows.h"
 
+enum {
+    ADD_S8_TURN = 4 /* sums in a turn of the loop */
+};
+
 /* `a` is the operand of the larger scale. `constant_first`: a is the constant, where there is one; `is_signed`:
  * negative sums round differently and are not clamped away; `is_clamped`: the activation keeps less than int8. */
 typedef struct {
@@ -48,24 +52,36 @@ typedef struct {
     const int32_t *table;
 } add_s8_constant_args;
 
+/* One sum: a, as it is, and the summand of b. */
+SHOAL_INLINE int8_t add_s8_element(int32_t a, int32_t summand, const add_s8_args *args, const add_s8_shape *shape) {
+    const int32_t sum = a * (1 << 21) + summand;
+    int32_t value = (int32_t)(((int64_t)sum * args->multiplier) >> 32) + args->rounding;
+    value += shape->is_signed ? (sum >> 31) * 2 : 0;
+    value >>= shape->shift;
+    return shape->is_clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
+}
+
 /* One run: `count` sums of a and b, each of which advances by its step. The output may be either of them. */
 SHOAL_INLINE void add_s8_run(const int8_t *a, const int8_t *b, int8_t *output, int32_t count, const add_s8_args *args,
                              const add_s8_shape *shape) {
-    const int32_t *table = args->table;
-    const int32_t multiplier = args->multiplier;
-    const int32_t rounding = args->rounding;
-    const int32_t low = args->low;
-    const int32_t high = args->high;
-    const int32_t first_a = a[0] * (1 << 21);
-    const int32_t first_b = table[(uint8_t)b[0]];
-    SHOAL_UNROLL(4)
+    const add_s8_args k = *args;
+    const int32_t first_a = a[0];
+    const int32_t first_b = k.table[(uint8_t)b[0]];
+    SHOAL_UNROLL(1)
+    for (; count >= ADD_S8_TURN; count -= ADD_S8_TURN) {
+        SHOAL_UNROLL(4)
+        for (int32_t i = 0; i < ADD_S8_TURN; ++i) {
+            const int32_t summand = shape->b_step ? k.table[(uint8_t)b[i]] : first_b;
+            output[i] = add_s8_element(shape->a_step ? a[i] : first_a, summand, &k, shape);
+        }
+        a += shape->a_step * ADD_S8_TURN;
+        b += shape->b_step * ADD_S8_TURN;
+        output += ADD_S8_TURN;
+    }
+    SHOAL_UNROLL(1)
     for (int32_t i = 0; i < count; ++i) {
-        int32_t sum = shape->a_step ? a[i] * (1 << 21) : first_a;
-        sum += shape->b_step ? table[(uint8_t)b[i]] : first_b;
-        int32_t value = (int32_t)(((int64_t)sum * multiplier) >> 32) + rounding;
-        value += shape->is_signed ? (sum >> 31) * 2 : 0;
-        value >>= shape->shift;
-        output[i] = shape->is_clamped ? (int8_t)clamp(value, low, high) : saturate_s8(value);
+        const int32_t summand = shape->b_step ? k.table[(uint8_t)b[i]] : first_b;
+        output[i] = add_s8_element(shape->a_step ? a[i] : first_a, summand, &k, shape);
     }
 }
 

@@ -107,7 +107,7 @@ def _table_call(binding: Binding, output: Tensor, low: int, high: int, features:
     signed = shift < 0 and low < output.zero_point
     clamped = (low, high) != (-128, 127)
     saturation = 5.75 if clamped or "dsp" not in features else 0.25  # two comparisons, or one instruction
-    per_element = 10.5 + 2 * signed + saturation
+    per_element = 9 + 2 * signed + saturation
     constant = binding.constant
     return [
         Call(
