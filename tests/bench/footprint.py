@@ -64,12 +64,17 @@ class Kernel:
         frames = [frame or ASSEMBLY_FRAME for _, frame in self.helpers.values()]
         return {
             "code": {pattern: round(mean(found)) for pattern, found in sorted(self.code.items())},
-            "typical_code": round(mean(n for found in self.code.values() for n in found)),
+            "typical_code": typical(self.code),
             "stack": {pattern: max(found) for pattern, found in sorted(self.stack.items())},
-            "typical_stack": round(mean(n for found in self.stack.values() for n in found)),
+            "typical_stack": typical(self.stack),
             "shared": sum(size for size, _ in self.helpers.values()),
             "helper_stack": max(frames, default=0),
         }
+
+
+def typical(figures: dict[str, list[int]]) -> int:
+    """0 where a kernel was only met in another form."""
+    return round(mean([n for found in figures.values() for n in found] or [0]))
 
 
 @dataclass(frozen=True)
@@ -107,20 +112,36 @@ def compiled(board: Board, made: Plan) -> Compiled:
     return Compiled(code, {place.rsplit(":", 1)[1]: int(size) for place, size, _ in usage}, constants)
 
 
+def plans(graph: Graph, board: Board) -> list[Plan]:
+    """Whole tensors, and as much row by row as there can be, compiled for speed and for size."""
+    found = []
+    for prefer in ("speed", "size"):
+        found.append(lay_out(graph, board, Options(prefer=prefer)))
+        feed = "rows" if len(graph.inputs) == 1 else "whole"
+        found.append(lay_out(graph, board, Options(prefer=prefer, ram_budget=1, feed=feed)))
+    return found
+
+
 def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
     kernels: dict[str, Kernel] = defaultdict(Kernel)
     overhead = []
     for graph in graphs:
-        for prefer in MODEL_FLAGS:
-            made = lay_out(graph, board, Options(prefer=prefer))
+        for made in plans(graph, board):
+            prefer = made.options.prefer
             names = rendering.context(made, "")
             found = compiled(board, made)
-            declared = {part for s in made.steps for part, _ in s.call.parts}
-            left = {function: size for function, size in found.code.items() if function not in declared}
             calls = [c for s in made.steps for c in s.calls]
-            functions = list(zip(names["functions"], by_function(calls), strict=True))
-            for function, used in functions:
-                kernel = kernels[predict.key(function.kernel, used[0].kernel.literal, prefer)]
+            declared = {part for c in calls for part, _ in c.parts} | {"read_row", "write_row"}
+            declared |= {segment.name for segment in names["segments"]}
+            left = {function: size for function, size in found.code.items() if function not in declared}
+            segments = [s.segment for s in made.steps if s.segment is not None]
+            functions = [
+                *zip(names["functions"], by_function(s.call for s in made.steps if s.call), strict=True),
+                *zip(names["row_functions"], predict.row_functions(segments), strict=True),
+            ]
+            for number, (function, used) in enumerate(functions):
+                rows = number >= len(names["functions"])
+                kernel = kernels[predict.key(function.kernel, used[0].kernel.literal, prefer, rows=rows)]
                 pattern = predict.pattern(common([c.shape for c in used]))
                 kernel.code[pattern].append(left.pop(function.name))
                 kernel.stack[pattern].append(found.stack.get(function.name, 0))
@@ -131,7 +152,8 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
                     kernel = kernels[predict.key(owner.function, owner.literal, prefer)]
                     kernel.helpers[helper] = left.pop(helper), found.stack.get(helper, 0)
             tables = sum(predict.table_bytes(used) for _, used in functions)
-            overhead.append(sum(left.values()) + found.constants - tables)
+            if not segments:
+                overhead.append(sum(left.values()) + found.constants - tables)
     figures = {k: v.figures() for k, v in sorted(kernels.items())}
     return {
         "isa": board.core.isa,
@@ -160,7 +182,7 @@ def measure_harness(board: Board, graph: Graph, source: bytes, cores: dict[str, 
 
 
 def used(made: Plan) -> set[str]:
-    return {predict.key(s.call.kernel.function, s.call.kernel.literal, made.options.prefer) for s in made.steps}
+    return {predict.key(c.kernel.function, c.kernel.literal, made.options.prefer) for s in made.steps for c in s.calls}
 
 
 def runs(board: Board) -> bool:

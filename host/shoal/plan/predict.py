@@ -16,8 +16,8 @@ import numpy as np
 
 from shoal.boards.board import Board
 from shoal.operators.base import Call, Kernel
-from shoal.plan.sharing import Members, by_function, common, differing, multiple, scalar_type, structure
-from shoal.plan.steps import Plan
+from shoal.plan.sharing import Members, by_function, by_rows, common, differing, multiple, scalar_type, structure
+from shoal.plan.steps import Plan, Segment
 
 _FILE = Path(__file__).with_name("footprint.json")
 
@@ -26,6 +26,10 @@ _FILE = Path(__file__).with_name("footprint.json")
 _ENTRY_BYTES = 8
 _POINTER_BYTES = 4
 _ADDRESS_BYTES = 2
+
+#: stack of a segment's function, and of the harness's that brings and takes rows over the link
+_SEGMENT_FRAME = 64
+_CALLBACK_STACK = 240
 
 
 @dataclass(frozen=True)
@@ -51,27 +55,40 @@ def predict(plan: Plan) -> Prediction:
     """Within 5 % or 1 KiB of flash and 128 bytes of RAM of what the linker and the painted stack say, for boards whose
     harness was measured; a harness that was not (of a registry's framework) counts as the largest one that was."""
     core, harness = _core(plan.board), _harness(plan.board)
-    calls = [c for s in plan.steps for c in s.calls]
-    code = code_bytes(calls, plan.board, plan.options.prefer)
-    deepest = max(frame_bytes(core, c, plan.options.prefer) for c in by_function(calls))
+    board, prefer = plan.board, plan.options.prefer
+    calls = [s.call for s in plan.steps if s.call is not None]
+    segments = [s.segment for s in plan.steps if s.segment is not None]
+    rows = row_functions(segments)
+    code = code_bytes(calls, board, prefer, rows) + sum(map(_segment_bytes, segments))
+    frames = [frame_bytes(core, f, prefer) for f in by_function(calls)]
+    frames += [_SEGMENT_FRAME + frame_bytes(core, f, prefer, rows=True) for f in rows]
+    frames += [_SEGMENT_FRAME + _CALLBACK_STACK] if plan.streams else []
     return Prediction(
         code_bytes=code,
         weights_bytes=plan.weights_bytes,
         flash_bytes=harness["flash"] + code + plan.weights_bytes,
         arena_bytes=plan.arena_bytes,
         static_bytes=harness["static"],
-        stack_bytes=harness["stack"] + deepest,
+        stack_bytes=harness["stack"] + max(frames),
         instructions=sum(s.instructions for s in plan.steps),
     )
 
 
-def code_bytes(calls: Sequence[Call], board: Board, prefer: str) -> int:
-    """Of the functions that these calls need, each once, of what those share, and of the steps' tables."""
+def row_functions(segments: Sequence[Segment]) -> list[list[Call]]:
+    """The calls, as their bands see them, of each function that computes rows."""
+    return by_function(by_rows(p.call) for segment in segments for p in segment.parts if p.call is not None)
+
+
+def code_bytes(calls: Sequence[Call], board: Board, prefer: str, rows: Sequence[Sequence[Call]] = ()) -> int:
+    """Of the functions that these calls need, and those that compute rows, each once, of what those share, and of the
+    steps' tables."""
     functions = by_function(calls)
-    kernels = {(f[0].kernel.function, f[0].kernel.literal): f[0].kernel for f in functions}
+    every = [*functions, *rows]
+    kernels = {(f[0].kernel.function, f[0].kernel.literal): f[0].kernel for f in every}
     code = overhead_bytes(board) + sum(function_bytes(f, board, prefer) for f in functions)
+    code += sum(function_bytes(f, board, prefer, rows=True) for f in rows)
     code += sum(shared_bytes(k, board, prefer) for k in kernels.values())
-    return code + sum(dict(part for f in functions for c in f for part in c.parts).values())
+    return code + sum(dict(part for f in every for c in f for part in c.parts).values())
 
 
 def overhead_bytes(board: Board) -> int:
@@ -80,10 +97,18 @@ def overhead_bytes(board: Board) -> int:
     return overhead
 
 
-def function_bytes(calls: Sequence[Call], board: Board, prefer: str) -> int:
-    """Of the function of these calls, and of the tables of their steps."""
+def function_bytes(calls: Sequence[Call], board: Board, prefer: str, *, rows: bool = False) -> int:
+    """Of the function of these calls, and of the tables of their steps or parts."""
     kernels: Mapping[str, Any] = _core(board)["kernels"]
-    return table_bytes(calls) + _figure(kernels, calls, prefer, "code", calls[0].code_bytes)
+    return table_bytes(calls, rows=rows) + _figure(kernels, calls, prefer, "code", calls[0].code_bytes, rows)
+
+
+def _segment_bytes(segment: Segment) -> int:
+    """Of a segment's function, and its entry in the table of steps: fitted to those of five networks on a Cortex-M4."""
+    runs = [run for phase in segment.phases for run in phase.runs]
+    loops = sum(run.count > 1 for run in runs) + sum(phase.repeat > 1 for phase in segment.phases)
+    streams = sum(segment.parts[run.part].call is None for run in runs)
+    return _ENTRY_BYTES + 24 + 13 * len(runs) + 14 * loops + 8 * streams
 
 
 def shared_bytes(kernel: Kernel, board: Board, prefer: str) -> int:
@@ -92,9 +117,10 @@ def shared_bytes(kernel: Kernel, board: Board, prefer: str) -> int:
     return kernel.common_bytes if figures is None else int(figures["shared"])
 
 
-def key(function: str, literal: bool, prefer: str) -> str:
+def key(function: str, literal: bool, prefer: str, *, rows: bool = False) -> str:
     """The name of a kernel's figures; what is preferred for RAM is compiled for speed."""
-    return f"{function}/{'literal' if literal else 'shared'}/{'speed' if prefer == 'ram' else prefer}"
+    form = f"{function}/{'literal' if literal else 'shared'}/{'speed' if prefer == 'ram' else prefer}"
+    return f"{form}/rows" if rows else form
 
 
 def pattern(shape: Members) -> str:
@@ -103,8 +129,8 @@ def pattern(shape: Members) -> str:
     return "".join("-" if v is None else str(v) if v <= 8 else "y" if v % 4 == 0 else "n" for _, v in shape)
 
 
-def table_bytes(calls: Sequence[Call]) -> int:
-    """Of the steps that share a function: each one's entry in the table of steps, and its record."""
+def table_bytes(calls: Sequence[Call], *, rows: bool = False) -> int:
+    """Of the steps or parts that share a function: each one's record, and a step's entry in the table of steps."""
     first = calls[0]
     operands = len(first.inputs) + len(first.outputs) + bool(first.scratch_bytes) + bool(first.state_bytes)
     members = _POINTER_BYTES * len(first.constants) + _ADDRESS_BYTES * operands
@@ -114,21 +140,26 @@ def table_bytes(calls: Sequence[Call]) -> int:
         members += np.dtype(scalar_type(s[name] // unit for s in shapes)).itemsize
     for name in differing(common([c.parameters for c in calls])):
         members += np.dtype(scalar_type(p[name] for p in parameters)).itemsize
-    return len(calls) * (_ENTRY_BYTES + members + -members % 4)
+    return len(calls) * ((0 if rows else _ENTRY_BYTES) + members + -members % 4)
 
 
-def _figure(kernels: Mapping[str, Any], calls: Sequence[Call], prefer: str, name: str, default: int) -> int:
+def _figure(
+    kernels: Mapping[str, Any], calls: Sequence[Call], prefer: str, name: str, default: int, rows: bool = False
+) -> int:
     """`code` or `stack` of the function of these calls: of one of the same pattern, else typical of the kernel. Where
     records say only how often something is done, that is a quarter more than of a literal one; where they say what is
-    done, no less than the default, since what was measured may have had more in common."""
+    done, no less than the default, since what was measured may have had more in common. Rows of a kernel whose rows
+    were not measured count as whole tensors."""
     kernel = calls[0].kernel
-    figures = kernels.get(key(kernel.function, kernel.literal, prefer))
+    figures = _measured_as(kernels, key(kernel.function, kernel.literal, prefer, rows=rows))
+    if figures is None and rows:
+        return _figure(kernels, calls, prefer, name, default)
     shape = common([c.shape for c in calls])
     if figures is not None and pattern(shape) in figures[name]:
         known: int = figures[name][pattern(shape)]
         return known
     typical = default if figures is None else int(figures[f"typical_{name}"])
-    alike = kernels.get(key(kernel.function, True, prefer))
+    alike = _measured_as(kernels, key(kernel.function, True, prefer, rows=rows))
     if not kernel.literal and len({structure(c) for c in calls}) > 1:
         return max(typical, default)
     if not kernel.literal and alike is not None:
@@ -137,11 +168,17 @@ def _figure(kernels: Mapping[str, Any], calls: Sequence[Call], prefer: str, name
     return typical
 
 
-def frame_bytes(core: Mapping[str, Any], calls: Sequence[Call], prefer: str) -> int:
+def _measured_as(kernels: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """A kernel's figures in this form; None where it was never met in it."""
+    figures: Mapping[str, Any] | None = kernels.get(name)
+    return figures if figures is not None and figures["code"] else None
+
+
+def frame_bytes(core: Mapping[str, Any], calls: Sequence[Call], prefer: str, *, rows: bool = False) -> int:
     """Stack of a function and of what it calls."""
     kernel = calls[0].kernel
     helpers: int = core["kernels"].get(key(kernel.function, kernel.literal, prefer), {}).get("helper_stack", 0)
-    return helpers + _figure(core["kernels"], calls, prefer, "stack", core["stack"])
+    return helpers + _figure(core["kernels"], calls, prefer, "stack", core["stack"], rows)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,13 @@ def by_function(calls: Iterable[Call]) -> list[list[Call]]:
     for call in calls:
         found.setdefault(instance(call), []).append(call)
     return list(found.values())
+
+
+def by_rows(call: Call) -> Call:
+    """The call as its band sees it: what it computes a single row with."""
+    band = call.band
+    assert band is not None, f"{call.kernel.function} has no band"
+    return replace(call, shape=band.shape, scratch_bytes=band.scratch_bytes, state_bytes=band.state_bytes)
 
 
 def common(every: Sequence[Sequence[tuple[str, int | float]]]) -> Members:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.operators.base import Band, Call
-from shoal.plan.steps import Part, Plan, RowRun, Rows, Segment, Step
+from shoal.plan.sharing import by_rows
+from shoal.plan.steps import Part, Plan, RowRun, Rows, Segment, Step, instance
 from shoal.render.records import Function, Names, User, bind, from_record, operands
 from shoal.render.text import Members
 
@@ -192,8 +193,7 @@ def _user(part: Part, call: Call) -> User:
 
 def _key(call: Call) -> Any:
     """What tells two functions of rows apart: the kernel, and the shape where it is made of literals."""
-    band = _band(call)
-    return call.kernel.function, (band.shape, band.width, band.state_bytes) if call.kernel.literal else ()
+    return instance(by_rows(call))
 
 
 def _band(call: Call) -> Band:

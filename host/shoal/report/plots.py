@@ -134,8 +134,8 @@ def curve(points: Sequence[tuple[int, int]], bound: int) -> Figure:
     ax.set_xlabel("arena, KB")
     ax.set_ylabel("instructions of one inference, predicted")
     ax.yaxis.set_major_formatter(EngFormatter(sep=" "))
-    ax.set_xlim(left=0)
-    ax.set_ylim(bottom=0)
+    ax.set_xlim(0, 1.05 * max(kilobytes))
+    ax.set_ylim(0, 1.25 * max(instructions))
     ax.grid()
     ax.legend(loc="upper right")
     return figure
