@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,6 @@ from shoal.boards.board import Board
 from shoal.build import elf
 from shoal.errors import ToolError
 from shoal.link.emulators import qemu
-from shoal.link.emulators.process import Emulator
 from shoal.render.platformio import MODEL_FLAGS
 from tflite_builder import OPTIONS, TENSOR_TYPES, ModelBuilder
 
@@ -47,7 +47,7 @@ CORTEX_M4 = resolve_target("cortex-m4")
 compile_tflite(sys.argv[1], sys.argv[2], name="peer", backend_options={options})
 """
 
-#: answers the first byte that comes in with one inference: how deep the stack went, then the output
+#: one inference, then a file: how deep the stack went, and the output
 _MAIN = """
 #include <stdint.h>
 #include "bknn_peer.h"
@@ -56,13 +56,27 @@ _MAIN = """
 
 extern uint32_t stack_bottom[], stack_top[];
 static const int8_t input[] = {INPUT};
-static int8_t output[BKNN_PEER_OUTPUT_BYTES];
+static struct {
+    uint32_t stack;
+    int8_t output[BKNN_PEER_OUTPUT_BYTES];
+} told;
 static uint8_t arena[BKNN_PEER_ARENA_SIZE + 1] __attribute__((aligned(16)));
 
-static void put(uint32_t byte) {
-    while (REG(0x40004004) & 1) {
-    }
-    REG(0x40004000) = byte;
+/* A request to the emulator. */
+static int ask(int operation, const void *arguments) {
+    register int r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = arguments;
+    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
+}
+
+/* Opens the file ANSWER to write binary, writes what is told and closes it. */
+static void tell(void) {
+    const void *const name[] = {ANSWER, (void *)5, (void *)(sizeof ANSWER - 1)};
+    int file = ask(1, name);
+    const void *const bytes[] = {(void *)file, &told, (void *)sizeof told};
+    ask(5, bytes);
+    ask(2, &file);
 }
 
 static void answer(void) {
@@ -72,27 +86,18 @@ static void answer(void) {
         *word = 0xA5A5A5A5;
     }
 #ifdef CALL
-    bknn_peer_infer(arena, input, output);
+    bknn_peer_infer(arena, input, told.output);
 #endif
     uint32_t *deepest = stack_bottom;
     while (deepest < end && *deepest == 0xA5A5A5A5) {
         ++deepest;
     }
-    uint32_t stack = (uint32_t)((uint8_t *)here - (uint8_t *)deepest);
-    for (unsigned i = 0; i < 4; ++i) {
-        put(stack >> (8 * i) & 255);
-    }
-    for (unsigned i = 0; i < sizeof output; ++i) {
-        put((uint8_t)output[i]);
-    }
+    told.stack = (uint32_t)((uint8_t *)here - (uint8_t *)deepest);
+    tell();
 }
 
 __attribute__((noreturn)) void reset(void) {
     REG(0xE000ED88) |= 0xFu << 20; /* the FPU, as the compiler may use it */
-    REG(0x40004010) = 16;
-    REG(0x40004008) = 3;
-    while (!(REG(0x40004004) & 2)) {
-    }
     answer();
     for (;;) {
     }
@@ -119,8 +124,8 @@ SECTIONS {
 }
 """
 
-#: how often the line is looked at, and how long each time at most, in seconds
-_ATTEMPTS, _PAUSE = 120, 1.0
+#: how long an answer may take, and between two looks for it, in seconds
+_PATIENCE, _PAUSE = 120.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -169,12 +174,14 @@ def measure(model: Path, variant: str) -> Peer:
         values = Generator().take(sizes["INPUT_BYTES"])
         (folder / "main.c").write_text(_MAIN.replace("INPUT}", f"{', '.join(map(str, values))}}}", 1))
         (folder / "link.ld").write_text(_SCRIPT)
+        told = folder / "answer"
         image = _built(folder, board, "with.elf", ["-DCALL"])
         without = _built(folder, board, "without.elf", [])
         assert board.emulator is not None
         count = ["bknn_peer_infer"]
-        with qemu.start(image, board.emulator.settings, name="BakeNN in QEMU", count=count, blocks=True) as emulator:
-            answer = _ask(emulator, 4 + sizes["OUTPUT_BYTES"])
+        settings = {**board.emulator.settings, "options": ["-semihosting-config", "enable=on,target=native"]}
+        with qemu.start(image, settings, name="BakeNN in QEMU", count=count, blocks=True) as emulator:
+            answer = _told(told, 4 + sizes["OUTPUT_BYTES"])[: 4 + sizes["OUTPUT_BYTES"]]  # what follows fills a word
             (region,) = emulator.regions()
             cycles = cortex_m4.estimate(image, region.blocks)
         (wanted,) = oracle.open_oracle(copied).run([values.reshape(_input_shape(copied))])
@@ -258,7 +265,17 @@ def _built(folder: Path, board: Board, name: str, flags: Sequence[str]) -> Path:
                 "-fdata-sections",
                 "-Wl,--gc-sections",
             ),
-            *("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-T", "link.ld", *flags, "-o", name),
+            *(
+                "-nostartfiles",
+                "--specs=nano.specs",
+                "--specs=nosys.specs",
+                "-T",
+                "link.ld",
+                *flags,
+                f'-DANSWER="{folder}/answer"',
+                "-o",
+                name,
+            ),
             *(f"-D{d}" for d in blocks.get("COMPILE_DEFINITIONS", "").split()),
             *(f"-Ipeer/{p}" for p in paths["INCLUDE_DIRS"]),
             *("main.c", *(f"peer/{p}" for p in paths["SOURCES"])),
@@ -274,13 +291,11 @@ def _run(command: Sequence[str], folder: Path) -> None:
         raise ToolError(f"{Path(command[0]).name} failed: {ran.stderr.strip()[-400:]}")
 
 
-def _ask(emulator: Emulator, count: int) -> bytes:
-    """The answer; what is sent before the firmware listens is lost, and it answers only once."""
-    data = b""
-    for _ in range(_ATTEMPTS):
-        if not data:
-            emulator.write(b"!")
-        data += emulator.read(_PAUSE)
-        if len(data) >= count:
-            return data
-    raise ToolError("BakeNN's firmware does not answer")
+def _told(file: Path, count: int) -> bytes:
+    """What the firmware wrote, once it is complete."""
+    deadline = time.monotonic() + _PATIENCE
+    while not file.exists() or file.stat().st_size < count:
+        if time.monotonic() > deadline:
+            raise ToolError("BakeNN's firmware does not answer")
+        time.sleep(_PAUSE)
+    return file.read_bytes()

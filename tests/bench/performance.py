@@ -3,8 +3,8 @@
     python tests/bench/performance.py [--without-bakenn] [--print] [MODELS]
 
 MODELS is a folder of .tflite files, by default SHOAL_TEST_DATA/models. It takes some minutes, and the figures of the
-commit that is checked out. README.md's table and gate.json are brought up to date, too; --print writes to the terminal
-alone."""
+commit that is checked out. docs/profile.png, README.md's table and gate.json are brought up to date, too; --print
+writes to the terminal alone."""
 
 from __future__ import annotations
 
@@ -24,11 +24,16 @@ import gate
 from models import BOARDS, MODELS, OTHER, Figures, measure
 
 from shoal import boards
+from shoal.bench.bench import bench
+from shoal.build.cache import project
 from shoal.errors import DoesNotFit, ToolError
+from shoal.plan.steps import Options
 from shoal.render.platformio import MODEL_FLAGS
+from shoal.report import profile
 
 _ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = _ROOT / "docs" / "performance.md"
+PICTURE = DOCUMENT.with_name("profile.png")
 README = _ROOT / "README.md"
 
 PEERS: Mapping[str, Any] = json.loads(Path(__file__).with_name("peers.json").read_text(encoding="utf-8"))
@@ -38,6 +43,9 @@ _TFLM, _CYCLES = PEERS["tflm_cmsis_nn"], PEERS["cortex_m4_cycles"]
 _BOARD = "mps2_an386"
 
 PREFERENCES = ("speed", "size")
+
+#: the model whose profile is drawn
+_DRAWN = "mlperf_ic_int8"
 
 #: (model, board, preference) → what was measured, None where it does not fit
 Measured = dict[tuple[str, str, str], Figures | None]
@@ -58,6 +66,7 @@ def main() -> None:
         print(text)
         return
     DOCUMENT.write_text(text, encoding="utf-8")
+    draw(arguments.models / f"{_DRAWN}.tflite")
     README.write_text(with_table(README.read_text(encoding="utf-8"), readme_rows(figures)), encoding="utf-8")
     gate.write(f for f in figures.values() if f is not None)
 
@@ -87,6 +96,10 @@ def measure_bakenn(folder: Path) -> tuple[list[bakenn.Peer], str]:
             except ToolError as error:
                 return found, str(error)
     return found, ""
+
+
+def draw(model: Path) -> None:
+    profile.save(bench(project(model, boards.load(_BOARD), Options()), "emulator", 1, True), PICTURE)
 
 
 def _git(*arguments: str) -> str:
@@ -140,6 +153,10 @@ Instructions per multiply-accumulate by kind of operator. Steps without multipli
 share of all instructions. A first convolution reads at most three channels.
 
 {_by_operator(figures)}
+
+Step by step, as `shoal bench --plot` draws it:
+
+![Instructions, MACs and instructions per MAC of each step of {_DRAWN}]({PICTURE.name})
 
 ## All figures
 
