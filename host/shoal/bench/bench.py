@@ -101,7 +101,7 @@ def _steps(
         measured.append(
             {
                 "index": index,
-                "operators": kinds(step),
+                "operators": kinds(step) or [step["kind"]],
                 "name": step["name"],
                 "instructions": sample.instructions,
                 "cycles": sample.cycles,

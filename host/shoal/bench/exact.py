@@ -14,7 +14,7 @@ from shoal.tensors import Array
 _SATURATING = ("softmax", "logistic")
 
 #: operators that only carry on what a saturating one made
-_CARRYING = ("dequantize", "quantize", "reshape")
+_CARRYING = ("dequantize", "quantize", "reshape", "drain")
 
 
 def judge(
@@ -50,4 +50,4 @@ def in_front_of_saturation(manifest: Mapping[str, Any]) -> tuple[int, Mapping[st
     if not last or steps[last]["kind"] not in _SATURATING:
         return None
     before = steps[last - 1]
-    return before["index"], before["outputs"][-1]
+    return (before["index"], before["outputs"][-1]) if before["outputs"] else None

@@ -94,7 +94,7 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
     output = plan.graph.tensors[calls[-1].outputs[0] if step.segment is None else step.segment.parts[-1].tensor]
     return {
         "index": step.index,
-        "operators": [plan.graph.operators[o].kind for o in step.operators],
+        "operators": [plan.graph.operators[o].kind for o in step.operators] or [step.kind],
         "kind": step.kind,
         "name": step.name,
         "shape": list(output.shape),

@@ -85,7 +85,7 @@ _ORDER = {1: "down", -1: "up"}
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
     operators = [plan.graph.operators[i] for i in step.operators]
     calls = step.calls
-    outputs = [t for c in calls for t in c.outputs if step.segment is None or _remains(plan, step, t)]
+    outputs = step.call.outputs if step.call is not None else _remaining(plan, step)
     return {
         "index": step.index,
         "operators": list(step.operators),
@@ -99,14 +99,25 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "instructions": step.instructions,
         "arena_bytes": step.arena_bytes,
         "scratch_bytes": max((c.scratch_bytes for c in calls), default=0),
-        "outputs": [_tensor(plan, t) | {"channels": _channels(plan, t)} for t in outputs],
+        "outputs": [_tensor(plan, t) | _made(plan, t) for t in outputs],
         "segment": None if step.segment is None else _segment(step.segment),
     }
 
 
-def _remains(plan: Plan, step: Step, tensor: int) -> bool:
-    """Whether a tensor of a segment can be read after it: it is whole and lives on, or left in rows."""
-    return tensor in plan.streams or any(p.tensor == tensor and p.last > step.index for p in plan.placements)
+def _remaining(plan: Plan, step: Step) -> list[int]:
+    """The tensors that a segment makes and that can be read after it: whole ones that live on, and those that left in
+    rows."""
+    parts = step.segment.parts if step.segment is not None else ()
+    made = dict.fromkeys(part.tensor for part in parts if part.kind != "feed")
+    left = {part.tensor for part in parts if part.kind == "drain"}
+    left |= {p.tensor for p in plan.placements if p.last > step.index}
+    return [tensor for tensor in made if tensor in left]
+
+
+def _made(plan: Plan, tensor: int) -> dict[str, Any]:
+    """What more a step says of its output: where it lies even if it leaves in rows later, and its channels."""
+    offset = next((p.offset for p in plan.placements if p.tensor == tensor), None)
+    return {"offset": offset, "channels": _channels(plan, tensor)}
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
