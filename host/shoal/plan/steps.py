@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from shoal.boards.board import Board
 from shoal.network.graph import Graph
@@ -173,7 +174,7 @@ class Plan:
     def placement(self, tensor: int) -> Placement:
         return next(p for p in self.placements if p.tensor == tensor)
 
-    @property
+    @cached_property
     def streams(self) -> dict[int, Stream]:
         """By tensor: the inputs that come in rows and the outputs that leave in rows; all others are whole."""
         found = {}
