@@ -14,8 +14,9 @@ from shoal.plan.arena import Buffer, Conflicts, Unsafe
 #: addresses are searched in multiples of this
 UNIT = 4
 
-#: work that the solver may do for the least top, and for the smallest addresses below it, in its own units
-_SEARCH, _TIES = 4.0, 1.0
+#: work that the solver may do for addresses that fit, for the least top, and for the smallest addresses below that, in
+#: its own units
+FIT, LEAST, _TIES = 1.0, 4.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,12 @@ class Solution:
     top: int
 
 
-def solve(steps: Sequence[Sequence[Way]], known: Mapping[str, int], goal: int, most: int) -> Solution | None:
+def solve(
+    steps: Sequence[Sequence[Way]], known: Mapping[str, int], goal: int, most: int, work: float
+) -> Solution | None:
     """Ways and addresses with the least top, which cannot be below `goal`; None where none was found whose top is at
     most `most`. Of equal ones that with the most first ways, then the smallest sum of addresses. `known`: offsets to
-    begin with, of the first ways."""
+    begin with, of the first ways. `work`: FIT, which is enough where there is some room, or LEAST."""
     from ortools.sat.python import cp_model
 
     model = _Model(cp_model, most)
@@ -49,7 +52,7 @@ def solve(steps: Sequence[Sequence[Way]], known: Mapping[str, int], goal: int, m
     model.hint(known)
     model.model.Minimize(model.top)
     model.model.Add(model.top >= min(-(-goal // UNIT), model.limit))
-    solver = model.run(_SEARCH)
+    solver = model.run(work)
     if solver is None:
         return None
     model.fix(solver, [model.top])

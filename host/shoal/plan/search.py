@@ -150,7 +150,8 @@ class Search:
         if layout.top > most or (most == _ANY and layout.top > goal):
             steps = [[cut, *self._likes(cut, min(most, layout.top))] for cut in picked]
             ways = [[self._alone(cut)[1] for cut in cuts] for cuts in steps]
-            solution = addresses.solve(ways, layout.offsets, goal, min(most, layout.top))
+            effort = addresses.LEAST if most == _ANY else addresses.FIT
+            solution = addresses.solve(ways, layout.offsets, goal, min(most, layout.top), effort)
             if solution is not None:
                 picked = [cuts[n] for cuts, n in zip(steps, solution.ways, strict=True)]
                 need = needs(self.work, picked)
