@@ -14,6 +14,7 @@ import shoal
 from shoal import resources
 from shoal.boards.board import Board
 from shoal.errors import BadInput, ToolError
+from shoal.plan.addresses import solver
 from shoal.plan.steps import Options, Progress, silent
 
 #: how long another process may take to make the same folder, in seconds
@@ -71,6 +72,7 @@ def _name(model: Path, source: bytes, board: Board, options: Options) -> str:
         [
             shoal.__version__,
             resources.fingerprint(),
+            solver(),
             model.stem,
             hashlib.sha256(source).hexdigest(),
             board.id,

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 from shoal.plan.arena import Buffer, Conflicts, Unsafe
+
+
+@cache
+def solver() -> str:
+    """Name and version."""
+    return f"ortools {version('ortools')}"
+
 
 #: addresses are searched in multiples of this
 UNIT = 4

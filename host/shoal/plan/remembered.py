@@ -18,6 +18,7 @@ from shoal import resources
 from shoal.boards.board import Board
 from shoal.network.graph import Graph
 from shoal.operators.base import Call
+from shoal.plan.addresses import solver
 from shoal.plan.arena import Layout
 from shoal.plan.candidates import Option, Work, again
 from shoal.plan.lifetimes import Cut, Needs, needs
@@ -41,10 +42,8 @@ class Remembered:
 
 def path(graph: Graph, board: Board, options: Options) -> Path:
     """Where the plan lies: its name changes with everything that it depends on."""
-    from importlib.metadata import version
-
     asked = {name: value for name, value in asdict(options).items() if name != "name"}
-    versions = [shoal.__version__, resources.fingerprint(), version("ortools")]
+    versions = [shoal.__version__, resources.fingerprint(), solver()]
     key = json.dumps([graph.sha256, board.sha256, asked, *versions], sort_keys=True)
     return resources.cache() / "plans" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 

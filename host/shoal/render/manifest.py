@@ -10,6 +10,7 @@ from typing import Any
 
 import shoal
 from shoal.errors import BadInput
+from shoal.plan.addresses import solver
 from shoal.plan.steps import Plan, Segment, Step
 from shoal.render.text import c_ident
 
@@ -38,6 +39,7 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
             "drain": options.drain,
         },
         "rounding": "double",
+        "solver": solver(),
         "arena_bytes": plan.arena_bytes,
         "bound_bytes": plan.bound,
         "weights_bytes": plan.weights_bytes,
