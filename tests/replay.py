@@ -13,7 +13,7 @@ from shoal.operators import kind
 from shoal.operators.base import Operator, RowWindow
 from shoal.operators.window import Window
 from shoal.plan.candidates import in_place
-from shoal.plan.steps import Part, Plan, Rows, Segment, Step
+from shoal.plan.steps import Page, Part, Plan, Rows, Segment, Step
 from shoal.tensors import Array
 
 
@@ -86,12 +86,24 @@ class _Replay:
         }
         results = kind(operator.kind).reference(operator, self.graph.tensors, _operands(self, operator, sources))
         by_tensor = dict(zip(operator.outputs, results, strict=True))
+        if step.page is not None:
+            self.paged(step.page, by_tensor[call.outputs[0]], step.outputs[0])
+            return
         for tensor, offset in zip(call.outputs, step.outputs, strict=True):
             self.put(offset, by_tensor[tensor])
         self.poison(step.scratch, call.scratch_bytes)
         self.poison(step.state, call.state_bytes)
         for tensor, offset in zip(call.outputs, step.outputs, strict=True):
             self.check(tensor, self.get(offset, self.values[tensor]))
+
+    def paged(self, page: Page, result: Array, offset: int) -> None:
+        """Some channels of an output, whose first lies at `offset`, by constants that lie where the page does."""
+        self.poison(page.place, page.bytes)
+        first, last = page.channels
+        values = result.reshape(-1, result.shape[-1])
+        assert first <= offset <= len(self.arena) and offset - first + values.size <= len(self.arena)
+        for n, pixel in enumerate(values):
+            self.put(offset + n * values.shape[1], pixel[first:last])
 
     def overwrite(self, read: tuple[int, int], written: tuple[int, int], distance: int | None) -> None:
         """Poisons what an output destroys of an input, both (offset, bytes), before it was read."""

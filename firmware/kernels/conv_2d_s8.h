@@ -14,7 +14,8 @@ enum {
 };
 
 /* `output_pitch`: from a pixel of the output to the next, more than output_c where other calls compute the other
- * channels; `general`: requantization constants need the general form; `clamped`: the activation keeps less than int8. */
+ * channels; `general`: requantization constants need the general form; `clamped`: the activation keeps less than int8.
+ */
 typedef struct {
     int32_t batches;
     int32_t input_h;

@@ -12,25 +12,31 @@ from shoal.operators import kind
 from shoal.operators.base import Call, Constant
 from shoal.plan.arena import Layout
 from shoal.plan.candidates import Work
-from shoal.plan.lifetimes import Cut, Needs, scratch_key, state_key, tensor_key
+from shoal.plan.lifetimes import Cut, Needs, page_key, scratch_key, state_key, tensor_key
+from shoal.plan.pages import page
 from shoal.plan.phases import phases
-from shoal.plan.steps import Options, Part, Placement, Plan, Rows, Segment, Step
+from shoal.plan.segments import Task
+from shoal.plan.steps import Options, Page, Part, Placement, Plan, Rows, Segment, Step
 
 
 def assemble(
     work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout, bound: int, board: Board, options: Options
 ) -> Plan:
-    steps = tuple(_step(work, index, cut, needs, layout) for index, cut in enumerate(cuts))
+    steps, stored = [], 0
+    for index, cut in enumerate(cuts):
+        steps.append(_step(work, index, cut, needs, layout, stored))
+        stored += steps[-1].page.bytes if steps[-1].page else 0
     return Plan(
         graph=work.graph,
         board=board,
         options=options,
         name=options.name or work.graph.name,
-        steps=steps,
+        steps=tuple(steps),
         placements=_placements(work, cuts, needs, layout),
         arena_bytes=layout.top,
         bound=bound,
-        weights_bytes=sum(c.bytes for c in unique_constants([c for s in steps for c in s.calls])),
+        weights_bytes=sum(c.bytes for c in unique_constants([c for s in steps if s.page is None for c in s.calls])),
+        store_bytes=stored,
     )
 
 
@@ -60,14 +66,18 @@ def _placements(work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout) -
     """Of the tensors that are whole, in steps."""
     step_of = {k: n for n, c in enumerate(cuts) for k in range(c.candidate.first, c.candidate.last + 1)}
     step_of |= {-1: -1, len(work.tasks): len(cuts)}
+    begun = {t: -1 for t, k in work.made.items() if k < 0}
+    for k, one in enumerate(work.tasks):
+        for t in one.outputs:
+            begun.setdefault(t, k)
     return tuple(
-        Placement(t, layout.offsets[tensor_key(t)], work.images[t].bytes, step_of[work.made[t]], step_of[work.last[t]])
+        Placement(t, layout.offsets[tensor_key(t)], work.images[t].bytes, step_of[begun[t]], step_of[work.last[t]])
         for t in sorted(work.images)
         if t not in needs.rings
     )
 
 
-def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout) -> Step:
+def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, stored: int) -> Step:
     candidate, tensors = cut.candidate, work.graph.tensors
     tasks = range(candidate.first, candidate.last + 1)
     operators = [work.graph.operators[o] for k in tasks if (o := work.tasks[k].operator) is not None]
@@ -82,7 +92,7 @@ def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout) -> Ste
         outputs=(),
         scratch=None,
         state=None,
-        macs=sum(kind(o.kind).macs(o, tensors) for o in operators),
+        macs=sum(_macs(work, k) for k in tasks),
         arena_bytes=_used(needs, layout, needs.times[index]),
     )
     if candidate.events:
@@ -92,14 +102,30 @@ def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout) -> Ste
         return replace(step, kind=last.kind if len(parts) == 1 else "segment", segment=segment)
     [call] = cut.option.calls
     assert call is not None
+    one = work.tasks[candidate.first]
     return replace(
         step,
         call=call,
+        page=_page(one, call, stored, layout.offsets[page_key(candidate.first)]) if one.page_bytes else None,
         inputs=tuple(layout.offsets[tensor_key(t)] for t in call.inputs),
-        outputs=tuple(layout.offsets[tensor_key(t)] for t in call.outputs),
+        outputs=tuple(layout.offsets[tensor_key(t)] + one.channel for t in call.outputs),
         scratch=layout.offsets.get(scratch_key(candidate.first)),
         state=layout.offsets.get(state_key(candidate.first)),
     )
+
+
+def _page(one: Task, call: Call, stored: int, place: int) -> Page:
+    return page(call, stored, place, (one.channel, one.channel + one.channels))
+
+
+def _macs(work: Work, k: int) -> int:
+    """Of a task, which may compute only some of its operator's output channels."""
+    one, graph = work.tasks[k], work.graph
+    if one.operator is None:
+        return 0
+    operator = graph.operators[one.operator]
+    macs = kind(operator.kind).macs(operator, graph.tensors)
+    return macs * one.channels // graph.tensors[one.outputs[0]].shape[-1] if one.channels else macs
 
 
 def _part(work: Work, k: int, call: Call | None, needs: Needs, layout: Layout) -> Part:

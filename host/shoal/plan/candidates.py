@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -81,10 +82,19 @@ class Work:
         return frozenset(t for t in made if self.last[t] > last)
 
 
-def work(graph: Graph, calls: Sequence[Sequence[Call]], feed: str, drain: str, weight: int = 0) -> Work:
-    """Of the calls that may run each operator."""
+def work(
+    graph: Graph,
+    calls: Sequence[Sequence[Call]],
+    feed: str,
+    drain: str,
+    weight: int = 0,
+    paged: Mapping[int, Sequence[Task]] = MappingProxyType({}),
+) -> Work:
+    """Of the calls that may run each operator; `paged`: the tasks of operators whose constants come in pages."""
     tensors = graph.tensors
-    tasks = [task(o, c, tensors) for o, c in zip(graph.operators, calls, strict=True)]
+    tasks = [
+        t for o, c in zip(graph.operators, calls, strict=True) for t in paged.get(o.index, ()) or (task(o, c, tensors),)
+    ]
     images = {t: image(tensors[t]) for t in (*graph.inputs, *(t for x in tasks for t in x.outputs))}
     if feed != "whole":
         [fed] = graph.inputs
@@ -172,8 +182,17 @@ def _whole(work: Work, k: int, across: int, call: Call) -> Option:
         for t, distance in in_place(call.inputs, call.in_place).items()
         if work.last[t] == k and len(one.outputs) == 1
     )
-    live = across + sum(inputs.values()) + written - min(saved, written) + call.scratch_bytes + call.state_bytes
+    live = across + sum(inputs.values()) + written - min(saved, written)
+    live += call.scratch_bytes + call.state_bytes + one.page_bytes
     return Option(live, call.instructions + work.weight * flash_bytes(call), (call,))
+
+
+def live_bytes(work: Work, k: int) -> int:
+    """Of all that is whole while a task runs by itself, with the most scratch and state of its calls, outputs apart."""
+    one = work.tasks[k]
+    working = max(call.scratch_bytes + call.state_bytes for call in one.calls)
+    there = sum(work.images[t].bytes for t in {*one.inputs, *one.outputs})
+    return work.across(k, k) + there + working
 
 
 def in_place(inputs: Sequence[int], distances: Sequence[int | None]) -> dict[int, int]:

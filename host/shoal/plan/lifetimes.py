@@ -14,6 +14,11 @@ from shoal.plan.segments import Ints, lives, ring
 #: tensors, scratch and state start at multiples of this, so that kernels may read words
 TENSOR_ALIGN = 4
 
+#: pages of constants, of which some kernels read double words
+PAGE_ALIGN = 8
+
+_NEVER = -2
+
 
 @dataclass(frozen=True, eq=False)
 class Cut:
@@ -25,8 +30,8 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Needs:
-    """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`. `rings`: slots of each tensor
-    that is a ring; `times`: the events of each step, from the first to the last."""
+    """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`, `page_key`. `rings`: slots of
+    each tensor that is a ring; `times`: the events of each step, from the first to the last."""
 
     buffers: tuple[Buffer, ...]
     conflicts: Conflicts
@@ -46,20 +51,25 @@ def state_key(task: int) -> str:
     return f"state{task}"
 
 
+def page_key(task: int) -> str:
+    return f"page{task}"
+
+
 class _Collector:
     """Lifetimes in events of the whole plan: each event of each segment, each step over whole tensors, is one."""
 
     def __init__(self, work: Work, first: int) -> None:
         self.work, self.next = work, first
-        self.birth = {t: np.full(i.height, -2, np.int64) for t, i in work.images.items()}  # −2: never
-        self.death = {t: np.full(i.height, -2, np.int64) for t, i in work.images.items()}
+        self.birth = {t: np.full(i.height, _NEVER, np.int64) for t, i in work.images.items()}
+        self.death = {t: np.full(i.height, _NEVER, np.int64) for t, i in work.images.items()}
         self.align = dict.fromkeys(work.images, TENSOR_ALIGN)
         for t, made in work.made.items():
             if made < first:
                 there = work.needed(t, first) | (first == 0)  # who writes an input writes it whole
                 self.birth[t][there] = self.death[t][there] = -1
         self.rings: dict[int, int] = {}
-        self.others: dict[str, Slots] = {}  # scratch and state
+        self.others: dict[str, Slots] = {}  # scratch, state and pages
+        self.align_of: dict[str, int] = {}
         self.over: dict[tuple[str, str], int] = {}  # rows of y over dying rows of x
         self.whole_over: dict[tuple[str, str], int] = {}  # all of y over all of x
         self.times: list[range] = []
@@ -82,12 +92,17 @@ class _Collector:
         for t in one.inputs:
             self.death[t][:] = self.now
         for t in one.outputs:
-            self.birth[t][:] = self.death[t][:] = self.now
+            self.birth[t][self.birth[t] == _NEVER] = self.now  # another part of its channels may be there already
+            self.death[t][:] = self.now
         for t, distance in in_place(call.inputs, call.in_place).items():
             if self.work.last[t] == k and len(one.outputs) == 1:
                 self.whole_over[tensor_key(t), tensor_key(one.outputs[0])] = distance
         self._aligned(one.inputs + one.outputs, call.align)
         self._working(k, call.scratch_bytes, call.state_bytes, np.array([self.now]))
+        if one.page_bytes:
+            now, zero = np.array([self.now]), np.zeros(1, np.int64)
+            self.others[page_key(k)] = Slots(zero, zero + one.page_bytes, now, now)
+            self.align_of[page_key(k)] = PAGE_ALIGN
 
     def _rows(self, cut: Cut) -> None:
         candidate, work = cut.candidate, self.work
@@ -127,11 +142,11 @@ class _Collector:
     def needs(self) -> Needs:
         slots: dict[str, Slots] = {}
         whole: dict[str, int] = {}  # bytes
-        align: dict[str, int] = {}
+        align = self.align_of
         for t, image in self.work.images.items():
-            key, stays = tensor_key(t), self.work.needed(t, self.next) & (self.birth[t] > -2)
+            key, stays = tensor_key(t), self.work.needed(t, self.next) & (self.birth[t] > _NEVER)
             self.death[t][stays] = self.now
-            rows = np.flatnonzero(self.birth[t] > -2)
+            rows = np.flatnonzero(self.birth[t] > _NEVER)
             if len(rows):
                 start = rows % self.rings.get(t, image.height) * image.pitch
                 slots[key] = Slots(start, start + image.pitch, self.birth[t][rows], self.death[t][rows])

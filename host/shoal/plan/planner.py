@@ -14,7 +14,7 @@ from shoal.errors import Unsupported
 from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Call
-from shoal.plan import arena, candidates, remembered
+from shoal.plan import arena, candidates, pages, remembered
 from shoal.plan.arena import Layout
 from shoal.plan.assemble import assemble
 from shoal.plan.candidates import Work
@@ -41,9 +41,16 @@ def plan(graph: Graph, board: Board, options: Options, progress: Progress = sile
 
 def lay_out(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> Plan:
     """The plan, whether it fits or not: of the preferred kernels over whole tensors or, where that needs too much, the
-    fastest that fits; the smallest that is found where none does. Raises Unsupported where an option asks for what no
-    plan does."""
+    fastest that fits; the smallest that is found where none does. Under a budget of flash that the smallest kernels do
+    not keep, constants come from a second store. Raises Unsupported where an option asks for what no plan does."""
     _check_streams(graph, options)
+    made = _in_flash(graph, board, options, progress)
+    short = missing(made, predict(made))[1]
+    return made if options.flash_budget is None or short <= 0 else _paged(graph, board, options, progress, made, short)
+
+
+def _in_flash(graph: Graph, board: Board, options: Options, progress: Progress) -> Plan:
+    """With all constants in flash."""
     made = _preferred(graph, board, options)
     if options.feed == options.drain == "whole" and missing(made, predict(made))[0] <= 0:
         return made
@@ -93,6 +100,40 @@ def curve(graph: Graph, board: Board, options: Options, progress: Progress = sil
         for n, f in enumerate(found)
         if all(f.cost < smaller.cost for smaller in found[:n])
     ]
+
+
+#: how much of the room that is left beside a step's tensors a page may take, one after the other until all fits
+_SHARES = (1.0, 0.9, 0.75, 0.5)
+
+
+def _paged(graph: Graph, board: Board, options: Options, progress: Progress, whole: Plan, short: int) -> Plan:
+    """With constants of some operators in a second store, so that `short` bytes less of them lie in flash than in the
+    plan `whole`; as near to that as it goes."""
+    features, weight = board.core.features, _WEIGHTS[-1]
+    calls = _candidates(graph, features)
+    room = board.region("ram").bytes - reserved_ram(board, predict(whole)) + whole.arena_bytes
+    most = room if options.ram_budget is None else min(room, options.ram_budget)
+    base = _work(graph, features, options.feed, options.drain, weight)
+    live = {t.operator: candidates.live_bytes(base, k) for k, t in enumerate(base.tasks) if t.operator is not None}
+    made = whole
+    for share in _SHARES:
+        tasks = {i: pages.tasks(graph, i, features, int(share * (most - held))) for i, held in live.items()}
+        sizes = {i: sum(t.page_bytes for t in found) for i, found in tasks.items() if found and found[0].page_bytes}
+        less, chosen = short, list[int]()
+        while len(chosen) < len(sizes):
+            chosen = pages.choose(sizes, less)
+            work = candidates.work(graph, calls, options.feed, options.drain, weight, {i: tasks[i] for i in chosen})
+            search = Search(work)
+            search.progress = progress
+            found = search.fastest(most) or search.smallest()
+            made = assemble(work, found.cuts, found.needs, found.layout, search.bound, board, options)
+            ram, flash = missing(made, predict(made))
+            if ram > 0:
+                break
+            if flash <= 0:
+                return made
+            less += flash
+    return made
 
 
 def _check_streams(graph: Graph, options: Options) -> None:

@@ -42,7 +42,9 @@ class Task:
 
     `windows`: the rows of each input that an event reads; None where it needs whole tensors. It has `height` events,
     one for each row of its output or, where it `accumulates`, of its input: then the last one writes the output.
-    `banded`: the calls that compute it so."""
+    `banded`: the calls that compute it so.
+    `page_bytes`: of constants that are brought into the arena for it. Then it may be one of several tasks of its
+    operator, and computes `channels` output channels from `channel` on."""
 
     kind: str
     operator: int | None
@@ -53,6 +55,9 @@ class Task:
     height: int = 1
     windows: tuple[RowWindow, ...] | None = None
     accumulates: bool = False
+    page_bytes: int = 0
+    channel: int = 0
+    channels: int = 0
 
 
 def task(operator: Operator, calls: Sequence[Call], tensors: Tensors) -> Task:

@@ -121,12 +121,27 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Page:
+    """Constants of a step that lie in a second store, `bytes` from its byte `offset` on, and are brought to the arena's
+    byte `place` before the step runs. `crc`: their CRC-32 (zlib's); `constants`: where each of the call's constants
+    starts inside of the page; `channels`: the output channels that the step computes, the last not included."""
+
+    offset: int
+    bytes: int
+    crc: int
+    place: int
+    constants: tuple[int, ...]
+    channels: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Step:
     """`operators`: indices into the simplified network's operators. `arena_bytes`: live while it runs, scratch
     included. Offsets are byte offsets into the arena.
 
     A step is one `call` over whole tensors, or a `segment` (then `call` is None, and `inputs` and `outputs` are empty:
-    the segment's parts have their own)."""
+    the segment's parts have their own). Several steps with a `page` may share an operator: each computes some of its
+    output channels, the last one the last."""
 
     index: int
     operators: tuple[int, ...]
@@ -140,6 +155,7 @@ class Step:
     macs: int
     arena_bytes: int
     segment: Segment | None = None
+    page: Page | None = None
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -159,7 +175,7 @@ class Step:
 @dataclass(frozen=True)
 class Plan:
     """A network planned for one board: steps over one arena. `bound` is the live-bytes bound over the plan space
-    searched."""
+    searched; `weights_bytes` lie in flash, `store_bytes` in a second store."""
 
     graph: Graph
     board: Board
@@ -170,6 +186,7 @@ class Plan:
     arena_bytes: int
     bound: int
     weights_bytes: int
+    store_bytes: int = 0
 
     def placement(self, tensor: int) -> Placement:
         return next(p for p in self.placements if p.tensor == tensor)
