@@ -35,25 +35,26 @@ uint8_t frame_receive(frame_receiver *receiver, uint8_t byte);
 /* Sends header and payload of `length` bytes; `body` has FRAME_CRC more bytes of room. */
 void frame_send(unsigned port, uint8_t *body, uint8_t length);
 
-static inline uint16_t get16(const uint8_t *from) {
+/* Where the compiler makes functions of these, they are part of the link, too. */
+SHOAL_LINK static inline uint16_t get16(const uint8_t *from) {
     return (uint16_t)(from[0] | from[1] << 8);
 }
 
-static inline uint32_t get32(const uint8_t *from) {
+SHOAL_LINK static inline uint32_t get32(const uint8_t *from) {
     return get16(from) | (uint32_t)get16(from + 2) << 16;
 }
 
-static inline uint8_t *put16(uint8_t *to, uint16_t value) {
+SHOAL_LINK static inline uint8_t *put16(uint8_t *to, uint16_t value) {
     to[0] = (uint8_t)value;
     to[1] = (uint8_t)(value >> 8);
     return to + 2;
 }
 
-static inline uint8_t *put32(uint8_t *to, uint32_t value) {
+SHOAL_LINK static inline uint8_t *put32(uint8_t *to, uint32_t value) {
     return put16(put16(to, (uint16_t)value), (uint16_t)(value >> 16));
 }
 
-static inline uint8_t *put_bytes(uint8_t *to, const uint8_t *from, uint32_t count) {
+SHOAL_LINK static inline uint8_t *put_bytes(uint8_t *to, const uint8_t *from, uint32_t count) {
     while (count-- > 0) {
         *to++ = *from++;
     }

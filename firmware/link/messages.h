@@ -63,6 +63,7 @@ enum {
     SPACE_INPUT = 0,
     SPACE_OUTPUT = 1,
     SPACE_ARENA = 2,
+    SPACE_STORE = 3,
 };
 
 enum {

@@ -44,7 +44,10 @@ SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last, row_link *r
     paint(memory.stack_bottom);
     hal_trigger(true);
     uint64_t start = hal_cycles();
-    if (image.run_rows != 0) {
+    if (image.run_with != 0) {
+        result.code = last != 0 ? image.run_steps_with(first, last, rows_read, rows_write, rows_fetch, rows)
+                                : image.run_with(rows_read, rows_write, rows_fetch, rows);
+    } else if (image.run_rows != 0) {
         result.code = last != 0 ? image.run_row_steps(first, last, rows_read, rows_write, rows)
                                 : image.run_rows(rows_read, rows_write, rows);
     } else {

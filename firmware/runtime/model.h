@@ -15,6 +15,9 @@ typedef struct {
 typedef int (*model_read)(void *row, unsigned y, void *context);
 typedef int (*model_write)(const void *row, unsigned y, void *context);
 
+/* Copies bytes [offset, offset + bytes) of the store to `page`; anything but 0 ends the run. */
+typedef int (*model_fetch)(void *page, uint32_t offset, uint32_t bytes, void *context);
+
 typedef struct {
     const char *name;
     const char *tool_version;
@@ -34,6 +37,11 @@ typedef struct {
     /* where one of them travels in rows; else null */
     int (*run_rows)(model_read read, model_write write, void *context);
     int (*run_row_steps)(unsigned first, unsigned last, model_read read, model_write write, void *context);
+    /* where constants come from a store; else null */
+    int (*run_with)(model_read read, model_write write, model_fetch fetch, void *context);
+    int (*run_steps_with)(unsigned first, unsigned last, model_read read, model_write write, model_fetch fetch,
+                          void *context);
+    uint32_t store_bytes;
     void (*reset)(void);
 } model_image;
 

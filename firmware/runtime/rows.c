@@ -32,27 +32,35 @@ SHOAL_LINK static bool done(const link_question *question, link_request *answer)
     return link_ask(question, answer) && answer->payload[0] == STATUS_OK;
 }
 
-SHOAL_LINK int rows_read(void *row, unsigned y, void *context) {
-    row_link *rows = context;
+/* Bytes [offset, offset + size) of a tensor or of the store, from whoever asked for the run. */
+SHOAL_LINK static int pull(row_link *rows, uint8_t space, uint16_t index, uint32_t offset, uint8_t *to, uint32_t size) {
     const uint64_t start = hal_cycles();
-    const uint16_t index = streamed(image.inputs);
-    const uint32_t size = image.inputs[index].row_bytes;
     for (uint32_t at = 0, count; at < size; at += count) {
         uint8_t head[HEAD + 2];
         link_request answer;
         count = size - at < PULLED_MOST ? size - at : PULLED_MOST;
-        put_head(head, rows, SPACE_INPUT, index, y * size + at);
+        put_head(head, rows, space, index, offset + at);
         put16(head + HEAD, (uint16_t)count);
         const link_question question = {
             .port = rows->run->port, .type = MESSAGE_PULL, .tries = TRIES, .head_length = sizeof head, .head = head};
         if (!done(&question, &answer) || answer.length != count + 1) {
             return STATUS_NO_ANSWER;
         }
-        put_bytes((uint8_t *)row + at, answer.payload + 1, count);
+        put_bytes(to + at, answer.payload + 1, count);
     }
     rows->bytes_in += size;
     rows->cycles += hal_cycles() - start;
     return 0;
+}
+
+SHOAL_LINK int rows_read(void *row, unsigned y, void *context) {
+    const uint16_t index = streamed(image.inputs);
+    const uint32_t size = image.inputs[index].row_bytes;
+    return pull(context, SPACE_INPUT, index, y * size, row, size);
+}
+
+SHOAL_LINK int rows_fetch(void *page, uint32_t offset, uint32_t bytes, void *context) {
+    return pull(context, SPACE_STORE, 0, offset, page, bytes);
 }
 
 SHOAL_LINK int rows_write(const void *row, unsigned y, void *context) {

@@ -2,7 +2,7 @@
 
 GCC writes a function's frame and its calls beside each object (`-fcallgraph-info=su`); functions without such figures,
 written in assembly or taken from a library, are read from the disassembly. A call through a pointer may reach every
-function whose address the objects take: a model's runner those of its own tables, what reads and writes its rows the
+function whose address the objects take: a model's runner those of its own tables, what brings rows and pages the
 callbacks that it is given, the rest of the firmware any."""
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "([^"\\]+)\\n[^"]*?\\n(\d+
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 _INDIRECT = "__indirect_call"
 
-#: what calls the firmware's callbacks in a model whose input or output travels in rows (templates/model.c.j2)
-_STREAMING = frozenset({"read_row", "write_row"})
+#: what calls the callbacks that a model is given (templates/model.c.j2)
+_ASKING = frozenset({"read_row", "write_row", "bring_page"})
 
 _FUNCTION = re.compile(r"[0-9a-f]+ <([^>]+)>:")
 _PUSHED = re.compile(r"(?:push|stmdb|vpush)(?:\.w)?\s+(?:sp!, )?\{([^}]*)\}")
@@ -120,7 +120,7 @@ def _read_figures(file: Path, model: bool, read: _Graph, present: frozenset[str]
     for source, target in _EDGE.findall(text):
         name = _name(source)
         if name in present:
-            own = pointed.callbacks if name in _STREAMING else pointed.model
+            own = pointed.callbacks if name in _ASKING else pointed.model
             reachable = own if model else pointed.others
             read.calls[name] |= reachable if target == _INDIRECT else {_name(target)}
 

@@ -127,7 +127,9 @@ class StreamNode:
         self._described: Described | None = None
         self._identity: Identity | None = None
         self._sizes: dict[Space, tuple[Sizes, ...]] = {}
-        #: tensors that travel in rows while the node runs: inputs to come, outputs that came
+        #: constants that the node has no flash for, and fetches while it runs
+        self.store = b""
+        #: what travels while the node runs: that store, rows of inputs to come, of outputs that came
         self._streams: dict[tuple[int, int], bytearray] = {}
         self._running = False
 
@@ -193,6 +195,7 @@ class StreamNode:
         self._streams = {
             (Space.OUTPUT, i): bytearray(s.whole) for i, s in enumerate(self._sizes[Space.OUTPUT]) if s.row
         }
+        self._streams[Space.STORE, 0] = bytearray(self.store)
         for i, (data, travels) in enumerate(zip(inputs, self._sizes[Space.INPUT], strict=True)):
             if travels.row:
                 self._streams[Space.INPUT, i] = bytearray(data)
@@ -453,7 +456,7 @@ class StreamNode:
         """The answer to a PULL or PUSH; refused where it is of an earlier run."""
         if not self._running or (asked.session, asked.sequence) != (self._session, self._sequence):
             return bytes([Status.NO_SESSION])
-        if asked.space != (Space.OUTPUT if asked.data else Space.INPUT):
+        if asked.space not in ((Space.OUTPUT,) if asked.data else (Space.INPUT, Space.STORE)):
             return bytes([Status.MALFORMED])
         tensor = self._streams.get((asked.space, asked.index), bytearray())
         if asked.offset + asked.size > len(tensor) or asked.size > messages.MAX_READ:

@@ -34,18 +34,23 @@ def open_node(directory: Path, spec: str, *, count: bool = False) -> Node:
                 advice="name another node: --node host, or --node serial:PORT with the board plugged in",
             )
         emulator = importlib.import_module(f"shoal.link.emulators.{board.emulator.kind}")
-        node: Node = emulator.open(directory, board, build(directory), count)
-        return node
+        emulated: StreamNode = emulator.open(directory, board, build(directory), count)
+        emulated.store = manifest.store(directory, described)
+        return emulated
     sha256 = described["model"]["sha256"]
     if kind == "host":
         from shoal.link.host import HostProcess
 
         built = build(directory, "host")
-        return StreamNode(HostProcess(built.elf), name="host", expected=Expected(built.build_id, sha256))
+        node = StreamNode(HostProcess(built.elf), name="host", expected=Expected(built.build_id, sha256))
+        node.store = manifest.store(directory, described)
+        return node
     from shoal.build.ports import find
     from shoal.link.serial import SerialPort
 
     device = find(board, port).device if board.flasher else port
     built = build(directory)
     expected = Expected(built.build_id, sha256, f"flash it first: shoal flash {directory}")
-    return StreamNode(SerialPort(device, board.uarts[0].baud), name=port, expected=expected)
+    node = StreamNode(SerialPort(device, board.uarts[0].baud), name=port, expected=expected)
+    node.store = manifest.store(directory, described)
+    return node

@@ -103,6 +103,7 @@ class Space(IntEnum):
     INPUT = 0
     OUTPUT = 1
     ARENA = 2
+    STORE = 3
 
 
 class FaultKind(IntEnum):

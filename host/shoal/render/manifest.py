@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -43,6 +44,9 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         "arena_bytes": plan.arena_bytes,
         "bound_bytes": plan.bound,
         "weights_bytes": plan.weights_bytes,
+        "store": {"file": f"model/{store_file(c_ident(plan.name))}", "bytes": plan.store_bytes}
+        if plan.store_bytes
+        else None,
         "macs": sum(s.macs for s in plan.steps),
         "labels": list(graph.labels),
         "inputs": [_tensor(plan, t) for t in graph.inputs],
@@ -87,7 +91,7 @@ _ORDER = {1: "down", -1: "up"}
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
     operators = [plan.graph.operators[i] for i in step.operators]
     calls = step.calls
-    outputs = step.call.outputs if step.call is not None else _remaining(plan, step)
+    outputs = _remaining(plan, step) if step.call is None else step.call.outputs if _is_done(plan, step) else ()
     return {
         "index": step.index,
         "operators": list(step.operators),
@@ -103,7 +107,13 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "scratch_bytes": max((c.scratch_bytes for c in calls), default=0),
         "outputs": [_tensor(plan, t) | _made(plan, t) for t in outputs],
         "segment": None if step.segment is None else _segment(step.segment),
+        "page": None if step.page is None else asdict(step.page),
     }
+
+
+def _is_done(plan: Plan, step: Step) -> bool:
+    """Whether all channels of a step's output are there after it."""
+    return step.page is None or step.page.channels[1] == plan.graph.tensors[step.calls[0].outputs[0]].shape[-1]
 
 
 def _remaining(plan: Plan, step: Step) -> list[int]:
@@ -166,6 +176,23 @@ def kinds(step: Mapping[str, Any]) -> list[str]:
 
 def dump(manifest: dict[str, Any]) -> bytes:
     return (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def store_file(name: str) -> str:
+    """Beside a model's C: the constants that are not in flash."""
+    return f"{name}_store.bin"
+
+
+def store(directory: Path, manifest: Mapping[str, Any]) -> bytes:
+    """The content of a generated folder's store, empty where it has none; BadInput where it is not as it was made."""
+    described = manifest["store"]
+    if described is None:
+        return b""
+    path = directory / described["file"]
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != manifest["files"][described["file"]]:
+        raise BadInput("is not what was generated", where=str(path), advice="generate the folder again")
+    return content
 
 
 def load(directory: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class StepFunction:
     kernel: str
     comment: str
     bound: Function
+    paged: bool
 
 
 def context(plan: Plan, model_file: str) -> dict[str, Any]:
@@ -35,7 +36,9 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
     segments = Segments(plan, names)
     inputs = [_tensor(plan, t, name, "INPUT", i) for i, t in enumerate(graph.inputs)]
     outputs = [_tensor(plan, t, name, "OUTPUT", i) for i, t in enumerate(graph.outputs)]
-    streams = bool(plan.streams)
+    streams, paged = bool(plan.streams), plan.store_bytes > 0
+    headers = {stem for stem, there in (("rows", streams), ("page", paged)) if there}
+    callbacks = [c for c, there in (("read", True), ("write", True), ("fetch", paged)) if there]
     return {
         "name": name,
         "NAME": name.upper(),
@@ -52,12 +55,19 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "labels": list(graph.labels),
         "inputs": inputs,
         "outputs": outputs,
-        "infer": len(inputs) == len(outputs) == 1 and not streams,
+        "infer": len(inputs) == len(outputs) == 1 and not (streams or paged),
         "streams": streams,
+        "paged": paged,
+        "asks": streams or paged,
+        "store_bytes": plan.store_bytes,
+        "run_name": "run_with" if paged else "run_rows",
+        "callback_fields": [(f"{name}_{c}", c) for c in callbacks],
+        "callback_parameters": ", ".join([*(f"{name}_{c} {c}" for c in callbacks), "void *context"]),
+        "callback_arguments": ", ".join([*callbacks, "context"]),
         "fed": any(i["rows"] is not None for i in inputs),
         "drained": any(o["rows"] is not None for o in outputs),
-        "parameters": "uint8_t *base, const void *args" + (", row_io *io" if streams else ""),
-        "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls} | ({"rows"} if streams else set())),
+        "parameters": "uint8_t *base, const void *args" + (", run_io *io" if streams or paged else ""),
+        "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls} | headers),
         "functions": list(functions.values()),
         "row_functions": segments.rows,
         "segments": segments.functions,
@@ -106,24 +116,31 @@ def _functions(plan: Plan) -> dict[Any, StepFunction]:
     users: dict[Any, list[tuple[Step, Call]]] = {}
     for step in plan.steps:
         for call in step.calls if step.segment is None else ():
-            users.setdefault(instance(call), []).append((step, call))
+            users.setdefault(_function_key(step, call), []).append((step, call))
     functions: dict[Any, StepFunction] = {}
     counts: dict[str, int] = {}
     for key, used in users.items():
         kernel = used[0][1].kernel
         number = counts.get(kernel.function, 0)
         counts[kernel.function] = number + 1
-        name = f"{kernel.function}_{number}" if kernel.literal else f"{kernel.function}_any"
+        paged = "_paged" if used[0][0].page is not None else ""
+        name = f"{kernel.function}_{number}" if kernel.literal else f"{kernel.function}_any{paged}"
         comment = _function_comment(plan, [c for _, c in used], [s for s, _ in used])
-        functions[key] = StepFunction(name, kernel.function, comment, bind([_user(s, c) for s, c in used]))
+        bound = bind([_user(s, c) for s, c in used])
+        functions[key] = StepFunction(name, kernel.function, comment, bound, used[0][0].page is not None)
     return functions
+
+
+def _function_key(step: Step, call: Call) -> Any:
+    """Steps share a function where they share an instance, and all of them bring their constants or none."""
+    return instance(call), step.page is None
 
 
 def _user(step: Step, call: Call) -> User:
     inputs, outputs = operands("input", len(step.inputs)), operands("output", len(step.outputs))
     addresses = dict(zip((*inputs, *outputs), (*step.inputs, *step.outputs), strict=True))
     addresses |= {name: at for name, at in (("scratch", step.scratch), ("state", step.state)) if at is not None}
-    return User(addresses, call.shape, call.parameters, call.constants)
+    return User(addresses, call.shape, call.parameters, call.constants, page=step.page)
 
 
 def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
@@ -138,7 +155,7 @@ def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
 
 def _step(step: Step, functions: dict[Any, StepFunction], names: Names) -> dict[str, Any]:
     [call] = step.calls
-    function = functions[instance(call)]
+    function = functions[_function_key(step, call)]
     return {
         "index": step.index,
         "comment": f"{step.kind}, {_short(step.name)}",
@@ -156,9 +173,10 @@ def _short(name: str) -> str:
 def _constants(plan: Plan, name: str) -> tuple[list[dict[str, Any]], dict[tuple[str, bytes], str]]:
     """The arrays to emit, and by the dtype and bytes of every constant the name of the array that begins with it."""
     names: dict[tuple[str, bytes], str] = {}
-    unique = unique_constants([c for s in plan.steps for c in s.calls])
+    resident = [s for s in plan.steps if s.page is None]
+    unique = unique_constants([c for s in resident for c in s.calls])
     arrays: dict[int, dict[str, Any]] = {}
-    for step in plan.steps:
+    for step in resident:
         for part, constant in ((p, k) for p, c in enumerate(step.calls) for k in c.constants):
             key = (constant.values.dtype.str, constant.values.tobytes())
             if key in names:

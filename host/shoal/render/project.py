@@ -13,6 +13,7 @@ from typing import Any
 import shoal
 from shoal import boards, resources
 from shoal.errors import BadInput
+from shoal.plan import pages
 from shoal.plan.steps import Plan
 from shoal.render import manifest, model
 from shoal.render.text import environment
@@ -24,10 +25,10 @@ _HARNESS = ("runtime", "link")
 def library(plan: Plan) -> dict[str, bytes]:
     """Path → content of what `model/` holds: the model's C and its kernels, usable in anyone's firmware."""
     names = model.context(plan, f"{plan.graph.name}.tflite")
-    return _library_files(names)
+    return _library_files(plan, names)
 
 
-def _library_files(names: dict[str, Any]) -> dict[str, bytes]:
+def _library_files(plan: Plan, names: dict[str, Any]) -> dict[str, bytes]:
     name = names["name"]
     files = {
         f"{name}.h": _text("model.h.j2", names),
@@ -36,6 +37,8 @@ def _library_files(names: dict[str, Any]) -> dict[str, bytes]:
         f"{name}_weights.h": _text("model_weights.h.j2", names),
         f"{name}_weights.c": _text("model_weights.c.j2", names),
     }
+    if plan.store_bytes:
+        files[manifest.store_file(name)] = pages.store(plan)
     return files | _kernels(names["stems"])
 
 
@@ -50,7 +53,7 @@ def render(plan: Plan, source: bytes) -> dict[str, bytes]:
     from shoal.render import platformio
 
     host = boards.load("host")
-    files = {f"model/{path}": content for path, content in _library_files(names).items()}
+    files = {f"model/{path}": content for path, content in _library_files(plan, names).items()}
     files |= {
         "firmware/image.c": _text("image.c.j2", names),
         "firmware/size_with.c": _text("size_with.c.j2", names),

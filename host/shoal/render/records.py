@@ -10,6 +10,7 @@ import numpy as np
 
 from shoal.operators.base import Constant
 from shoal.plan.sharing import common, differing, multiple, scalar_type
+from shoal.plan.steps import Page
 from shoal.render.text import C_TYPES, Members
 
 #: the name of each constant's array, by dtype and bytes
@@ -19,13 +20,21 @@ Names = Mapping[tuple[str, bytes], str]
 @dataclass(frozen=True)
 class User:
     """What one step or part brings to a function: offsets into the arena, its kernel's shape, how its rows lie (for a
-    function that computes rows), its kernel's parameters and constants."""
+    function that computes rows), its kernel's parameters and constants, which a `page` brings where there is one."""
 
     addresses: Mapping[str, int]
     shape: Sequence[tuple[str, int]]
     parameters: Sequence[tuple[str, int | float]]
     constants: Sequence[Constant]
     geometry: Sequence[tuple[str, int]] = ()
+    page: Page | None = None
+
+    @property
+    def starts(self) -> tuple[tuple[str, int], ...]:
+        """Where each constant starts inside of the page."""
+        return (
+            () if self.page is None else tuple(zip((c.role for c in self.constants), self.page.constants, strict=True))
+        )
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,11 @@ class Function:
 
     def record(self, user: User, names: Names) -> Members:
         """What a user's record holds."""
-        values: dict[str, Any] = {c.role: names[c.values.dtype.str, c.values.tobytes()] for c in user.constants}
+        values: dict[str, Any] = dict(user.starts)
+        if user.page is None:
+            values = {c.role: names[c.values.dtype.str, c.values.tobytes()] for c in user.constants}
+        else:
+            values["page"] = [(n, getattr(user.page, n)) for n in _PAGE]
         values |= dict((*user.addresses.items(), *user.shape, *user.geometry, *user.parameters))
         values |= {name: values[name] // unit for name, unit in self.units.items()}
         return [(name, values[name]) for _, name in self.fields]
@@ -60,20 +73,35 @@ def bind(users: Sequence[User]) -> Function:
         for n in values[0]
         if n in units or n in differing(parameters)
     ]
+    pointers = [(f"const {C_TYPES[c.values.dtype.name]} *", c.role) for c in users[0].constants]
+    data = [(n, from_record(n)) for n in (() if geometry else addresses)]
+    if users[0].page is None:
+        data += [(role, from_record(role)) for _, role in pointers]
+        held = pointers
+    else:
+        starts = common([u.starts for u in users])
+        scalars += [(scalar_type([dict(u.starts)[n] for u in users], "uint32"), n) for n in differing(starts)]
+        data += [
+            (role, f"({type_})(const void *)(base + record->page.place + {from_record(role) if at is None else at})")
+            for (type_, role), (_, at) in zip(pointers, starts, strict=True)
+        ]
+        held = [("store_page", "page")]
     # the widest first, so that they lie without gaps
     scalars.sort(key=lambda field: -np.dtype(field[0]).itemsize)
-    pointers = [(f"const {C_TYPES[c.values.dtype.name]} *", c.role) for c in users[0].constants]
-    data = [*(() if geometry else addresses), *(role for _, role in pointers)]
     return Function(
         shape=[(n, from_record(n, units.get(n, 1)) if v is None else v) for n, v in shape],
         args=[
-            *((n, from_record(n)) for n in data),
+            *data,
             *((n, from_record(n) if v is None else v) for n, v in parameters),
         ],
         geometry={n: from_record(n, units.get(n, 1)) if v is None else int(v) for n, v in geometry},
-        fields=(*pointers, *((C_TYPES[dtype], n) for dtype, n in scalars)),
+        fields=(*held, *((C_TYPES[dtype], n) for dtype, n in scalars)),
         units=units,
     )
+
+
+#: members of a page's record
+_PAGE = ("offset", "bytes", "crc", "place")
 
 
 def from_record(member: str, unit: int = 1) -> str:

@@ -26,4 +26,5 @@ def counted(manifest: Mapping[str, Any]) -> list[str]:
     """The functions whose calls are counted, of a generated folder's model."""
     name = manifest["name"]
     streams = any(t["rows"] for t in (*manifest["inputs"], *manifest["outputs"]))
-    return [f"{name}_run_rows" if streams else f"{name}_run", f"{name}_run_steps"]
+    run = "run_with" if manifest["store"] else "run_rows" if streams else "run"
+    return [f"{name}_{run}", f"{name}_run_steps"]
