@@ -14,6 +14,7 @@ from shoal import boards
 from shoal.boards.board import Board
 from shoal.network import read_tflite, simplify
 from shoal.network.graph import Graph
+from shoal.plan import pages
 from shoal.plan.planner import plan
 from shoal.plan.steps import Options, Plan
 from shoal.render import project
@@ -102,6 +103,18 @@ static int m{i}_write_row(const void *row, unsigned y, void *context) {{
 """
 
 
+#: what a model fetches whose constants are not all in flash
+_STORE = """
+static const uint8_t m{i}_store[] = {{{content}}};
+
+static int m{i}_fetch_page(void *page, uint32_t offset, uint32_t bytes, void *context) {{
+    (void)context;
+    memcpy(page, m{i}_store + offset, bytes);
+    return 0;
+}}
+"""
+
+
 def _rows(index: int, planned: Plan) -> str:
     tensors = planned.graph.tensors
     [source], [result] = planned.graph.inputs, planned.graph.outputs
@@ -117,6 +130,11 @@ def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
     lines = ["#include <stdio.h>", "#include <string.h>"]
     lines += [f'#include "m{i}/m{i}.h"\n#include "m{i}/m{i}_steps.h"' for i in range(len(cases))]
     lines += [_rows(i, planned) for i, planned in enumerate(plans) if planned.streams]
+    lines += [
+        _STORE.format(i=i, content=", ".join(map(str, pages.store(planned))))
+        for i, planned in enumerate(plans)
+        if planned.store_bytes
+    ]
     lines += ["int main(void) {"]
     for i, (case, planned) in enumerate(zip(cases, plans, strict=True)):
         tensors, streams = planned.graph.tensors, planned.streams
@@ -125,7 +143,11 @@ def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
         for k, tensor in enumerate(planned.graph.inputs):
             place = f"m{i}_in" if tensor in streams else f"m{i}_input({k})"
             lines.append(f"        if (fread({place}, 1, {tensors[tensor].bytes}, stdin) == 0) return 1;")
-        if streams:
+        if planned.store_bytes:
+            rows = (f"m{i}_read_row", f"m{i}_write_row") if streams else ("0", "0")
+            lines.append("        int calls = 0;")
+            lines.append(f"        if (m{i}_run_with({', '.join(rows)}, m{i}_fetch_page, &calls) != 0) return 2;")
+        elif streams:
             calls = sum(s.count for s in streams.values())
             lines.append("        int calls = 0;")
             lines.append(f"        if (m{i}_run_rows(m{i}_read_row, m{i}_write_row, &calls) != 0) return 2;")

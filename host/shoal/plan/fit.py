@@ -70,7 +70,10 @@ def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
         )
     short = needs.flash_bytes - flash.bytes
     if short > 0:
-        advice = "try --prefer size, or another --board" if plan.options.prefer != "size" else "try another --board"
+        room = flash.bytes - needs.flash_bytes + needs.code_bytes + needs.weights_bytes
+        advice = f"try --flash-budget {room}, which may leave constants to a store, or another --board"
+        if plan.options.prefer != "size":
+            advice = f"try --prefer size, {advice.removeprefix('try ')}"
         return DoesNotFit(
             f"needs {needs.flash_bytes:,} B of flash ({needs.weights_bytes:,} B of them weights, code predicted),"
             f" region {flash.name} of {board.id} has {flash.bytes:,} B ({short:,} B short)",

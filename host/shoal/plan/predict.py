@@ -60,9 +60,10 @@ def predict(plan: Plan) -> Prediction:
     segments = [s.segment for s in plan.steps if s.segment is not None]
     rows = row_functions(segments)
     code = code_bytes(calls, board, prefer, rows) + sum(map(_segment_bytes, segments))
+    code += _paging_bytes(plan)
     frames = [frame_bytes(core, f, prefer) for f in by_function(calls)]
     frames += [_SEGMENT_FRAME + frame_bytes(core, f, prefer, rows=True) for f in rows]
-    frames += [_SEGMENT_FRAME + _CALLBACK_STACK] if plan.streams else []
+    frames += [_SEGMENT_FRAME + _CALLBACK_STACK] if plan.streams or plan.store_bytes else []
     return Prediction(
         code_bytes=code,
         weights_bytes=plan.weights_bytes,
@@ -72,6 +73,15 @@ def predict(plan: Plan) -> Prediction:
         stack_bytes=harness["stack"] + max(frames),
         instructions=sum(s.instructions for s in plan.steps),
     )
+
+
+#: of what brings a page and checks it, and of a page's record (firmware/kernels/page.h), on a Cortex-M3, GCC 12 at -O3
+_PAGING_BYTES, _PAGE_BYTES = 260, 16
+
+
+def _paging_bytes(plan: Plan) -> int:
+    pages = sum(s.page is not None for s in plan.steps)
+    return _PAGING_BYTES + _PAGE_BYTES * pages if pages else 0
 
 
 def row_functions(segments: Sequence[Segment]) -> list[list[Call]]:

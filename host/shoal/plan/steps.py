@@ -120,6 +120,10 @@ class Stream:
     direction: int
 
 
+#: instructions for a byte's part of a CRC-32 (firmware/kernels/page.h), on a Cortex-M3
+_CHECKED = 11
+
+
 @dataclass(frozen=True)
 class Page:
     """Constants of a step that lie in a second store, `bytes` from its byte `offset` on, and are brought to the arena's
@@ -166,9 +170,10 @@ class Step:
 
     @property
     def instructions(self) -> int:
-        """By the kernels' cost models: of whole tensors, or row by row."""
+        """By the kernels' cost models: of whole tensors, or row by row; and of checking its page."""
         if self.segment is None:
-            return sum(c.instructions for c in self.calls)
+            checked = self.page.bytes * _CHECKED if self.page else 0
+            return sum(c.instructions for c in self.calls) + checked
         return sum(c.band.instructions for c in self.calls if c.band is not None)
 
 

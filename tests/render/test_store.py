@@ -1,0 +1,97 @@
+"""Constants that come in pages, in generated C: the reference's bytes, and a store that is not what it should be."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host_build import Case, run_models
+from random_networks import RandomNetwork
+from shoal import boards
+from shoal.boards.board import Board
+from shoal.network.execute import execute
+from shoal.network.graph import Graph
+from shoal.network.read_tflite import parse
+from shoal.network.simplify import simplify
+from shoal.plan.planner import lay_out
+from shoal.plan.predict import predict
+from shoal.plan.steps import Options, Plan
+from shoal.render import project
+from wide_network import wide_network
+
+
+def samples(graph: Graph, seed: int) -> list[list[np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    shapes = [graph.tensors[t] for t in graph.inputs]
+    return [[rng.integers(-128, 128, t.shape).astype(t.dtype) for t in shapes] for _ in range(2)]
+
+
+@settings(deadline=None, max_examples=6)
+@given(
+    seed=st.integers(0, 10**6),
+    length=st.integers(2, 8),
+    share=st.floats(0.3, 1),
+    tight=st.integers(0, 1500),
+    feed=st.sampled_from(["whole", "rows"]),
+)
+def test_random_networks_from_a_store(seed: int, length: int, share: float, tight: int, feed: str) -> None:
+    def plan(graph: Graph, board: Board, options: Options) -> Plan:
+        whole = lay_out(graph, board, Options(prefer="size", feed=feed))
+        needs = predict(whole)
+        budget = needs.code_bytes + needs.weights_bytes - int(share * whole.weights_bytes)
+        ram = whole.arena_bytes + tight
+        return lay_out(graph, board, Options(name=options.name, flash_budget=budget, ram_budget=ram, feed=feed))
+
+    model = RandomNetwork(seed, length).model
+    graph = simplify(parse(model, "model", "model"))
+    given_ = samples(graph, seed)
+    [answers] = run_models([Case(model, given_, planner=plan)])
+    for sample, answer in zip(given_, answers, strict=True):
+        for expected, found in zip(execute(graph, sample), answer, strict=True):
+            np.testing.assert_array_equal(expected, found)
+
+
+_PROGRAM = """#include <stdio.h>
+#include <string.h>
+#include "wide.h"
+
+static uint8_t store[WIDE_STORE_BYTES];
+static int fetches;
+
+static int fetch(void *page, uint32_t offset, uint32_t bytes, void *context) {
+    fetches++;
+    memcpy(page, store + offset, bytes);
+    return context != 0 && fetches == 3 ? 77 : 0;
+}
+
+int main(void) {
+    FILE *file = fopen("wide_store.bin", "rb");
+    if (file == 0 || fread(store, 1, sizeof store, file) != sizeof store) return 9;
+    int good = wide_run_with(0, 0, fetch, 0);
+    fetches = 0;
+    int ended = wide_run_with(0, 0, fetch, &fetches);
+    int calls = fetches;
+    store[sizeof store / 2] ^= 1;
+    printf("%d %d %d %d\\n", good, ended, calls, wide_run_with(0, 0, fetch, 0) == WIDE_STORE_DAMAGED);
+    return 0;
+}
+"""
+
+
+def test_a_damaged_store_and_one_that_ends_a_run(tmp_path: Path) -> None:
+    graph = simplify(parse(wide_network(), "wide", "wide"))
+    made = lay_out(graph, boards.load("netduino2"), Options(name="wide", flash_budget=120_000, ram_budget=16_000))
+    for path, content in project.library(made).items():
+        target = tmp_path / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(content)
+    (tmp_path / "main.c").write_text(_PROGRAM)
+    flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fsanitize=address,undefined"]
+    built = ["gcc", *flags, "-o", "program", "main.c", "wide.c", "wide_weights.c"]
+    subprocess.run(built, cwd=tmp_path, check=True)
+    ran = subprocess.run(["./program"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == "0 77 3 1\n"
