@@ -18,7 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     board = boards.load("nucleo_f446re")
     (tmp_path / "boards").mkdir()
     (tmp_path / "boards" / "nucleo_f446re.json").write_bytes(board.path.read_bytes())
-    manifest = {"board": "nucleo_f446re", "model": {"sha256": "00" * 32}}
+    manifest = {"board": "nucleo_f446re", "model": {"sha256": "00" * 32}, "store": None}
     monkeypatch.setattr("shoal.render.manifest.load", lambda directory: manifest)
     built = SimpleNamespace(build_id="00" * 20, elf=Path("/bin/true"))
     monkeypatch.setattr("shoal.build.builder.build", lambda directory, env=None: built)
