@@ -168,7 +168,7 @@ def test_rows_are_of_one_tensor() -> None:
 
 def test_a_plan_from_the_cache_is_the_plan_that_was_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SHOAL_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(planner, "_SOON", 0.0)
+    monkeypatch.setattr(planner, "_SOON", 0.0)  # remembers what was found at once, too
     graph, options = residual(), Options(ram_budget=4000)
     cold = lay_out(graph, BOARD, options)
     [file] = (tmp_path / "plans").iterdir()
@@ -178,7 +178,10 @@ def test_a_plan_from_the_cache_is_the_plan_that_was_found(monkeypatch: pytest.Mo
     for damaged in ("", "{}", kept.replace('"direction": 1', '"direction": -1'), kept.replace("}", ', "t0": 4}', 1)):
         file.write_text(damaged)
         assert lay_out(graph, BOARD, options).steps == cold.steps
-    assert lay_out(residual(), BOARD, options).steps == cold.steps
+    monkeypatch.setenv("SHOAL_CACHE_DIR", str(tmp_path / "another"))
+    again = lay_out(residual(), BOARD, options)
+    assert (again.steps, again.placements) == (cold.steps, cold.placements)
+    assert (tmp_path / "another" / "plans" / file.name).read_bytes() == kept.encode()
 
 
 def test_real_networks_in_the_memory_and_time_that_they_are_due(data: Path) -> None:

@@ -81,6 +81,10 @@ class Work:
         made = (t for k in range(first, last + 1) for t in self.tasks[k].outputs)
         return frozenset(t for t in made if self.last[t] > last)
 
+    def flash_cost(self, call: Call) -> int:
+        """Instructions that its constants and its code are worth, as if no other step shared them."""
+        return self.weight and self.weight * (call.code_bytes + sum(c.bytes for c in call.constants))
+
 
 def work(
     graph: Graph,
@@ -184,7 +188,7 @@ def _whole(work: Work, k: int, across: int, call: Call) -> Option:
     )
     live = across + sum(inputs.values()) + written - min(saved, written)
     live += call.scratch_bytes + call.state_bytes + one.page_bytes
-    return Option(live, call.instructions + work.weight * flash_bytes(call), (call,))
+    return Option(live, call.instructions + work.flash_cost(call), (call,))
 
 
 def live_bytes(work: Work, k: int) -> int:
@@ -204,11 +208,6 @@ def in_place(inputs: Sequence[int], distances: Sequence[int | None]) -> dict[int
         for t in set(inputs)
         if [u for u, d in pairs if d is not None].count(t) == inputs.count(t)
     }
-
-
-def flash_bytes(call: Call) -> int:
-    """Of its constants and its code, as if no other step shared them."""
-    return call.code_bytes + sum(c.bytes for c in call.constants)
 
 
 def shared(read: int, written: int, distance: int) -> int:
@@ -288,7 +287,7 @@ def _offers(work: Work, k: int, live: Ints, dying: Mapping[int, Ints]) -> list[_
             if t in dying:
                 saved += dying[t] * shared(work.images[t].pitch, written, distance)
         need = int((live - np.where(births, np.minimum(saved, written), 0)).max()) + band.scratch_bytes
-        offers.append((need, band.state_bytes, band.instructions + work.weight * flash_bytes(call), call))
+        offers.append((need, band.state_bytes, band.instructions + work.flash_cost(call), call))
     return offers
 
 
