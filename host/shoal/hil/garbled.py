@@ -8,17 +8,19 @@ from shoal.link.client import Stream
 
 
 class Garbled:
-    """A byte stream over another one. Of what one call writes or reads, a share of `rate` is dropped, repeated, cut
-    short, has one bit flipped, or has noise before it; `harmed` counts those."""
+    """A byte stream over another one. Of the frames that go over it either way, in however many pieces, a share of
+    `rate` is dropped, repeated, cut short, has one bit flipped, or has noise before it; `harmed` counts those."""
 
     def __init__(self, line: Stream, rate: float, seed: int = 1) -> None:
         self.harmed = 0
         self._line = line
         self._rate = rate
         self._random = random.Random(seed)
+        self._partial = b""
 
     def read(self, timeout: float) -> bytes:
-        return self._harm(self._line.read(timeout))
+        *frames, self._partial = (self._partial + self._line.read(timeout)).split(b"\0")
+        return b"".join(self._harm(frame + b"\0") for frame in frames)
 
     def write(self, data: bytes) -> None:
         self._line.write(self._harm(data))
@@ -27,7 +29,7 @@ class Garbled:
         self._line.close()
 
     def _harm(self, data: bytes) -> bytes:
-        if not data or self._random.random() >= self._rate:
+        if len(data) < 2 or self._random.random() >= self._rate:
             return data
         self.harmed += 1
         match self._random.randrange(5):

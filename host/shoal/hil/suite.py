@@ -165,7 +165,7 @@ def garbled_link(subject: Subject) -> str:
             got = _bytes(subject.session.run(subject.inputs[number]).outputs)
             _expect(got == want, f"input {number} was answered wrongly over a garbled line")
     _expect(_bytes(subject.session.run(subject.inputs[0]).outputs) == clean[0], "wrong once the line was clean again")
-    return f"{len(clean)} inputs, {lines[0].harmed} pieces harmed, {node.retries - before} frames sent again"
+    return f"{len(clean)} inputs, {lines[0].harmed} frames harmed, {node.retries - before} frames sent again"
 
 
 def _pieces(tensor: Mapping[str, Any]) -> int:
