@@ -4,6 +4,7 @@ TensorFlow Lite Micro and in generated C."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,7 @@ from shoal.network.execute import execute
 from shoal.network.read_tflite import parse
 from shoal.network.simplify import simplify
 from shoal.operators import kind
+from shoal.operators.base import Call, Operator, Tensors
 from shoal.operators.window import extent
 from shoal.tensors import Array
 from tflite_builder import ModelBuilder
@@ -128,48 +130,81 @@ def tile(
     return Example(data, [int8s(n.seed + 2, shape)])
 
 
-def every_tile(zero_point: int) -> tuple[bytes, list[Array]]:
-    """One network of all widths, strides and edges that choose another tile, and all lengths of lines, whose outputs
-    have this zero point: -128 takes the scaled form, the others need the sum's sign."""
+Window = tuple[tuple[int, int], tuple[int, int], tuple[int, int], int, str]
+
+
+def every_window(
+    windows: Sequence[Window], zero_point: int, batches: int = 1, channels: int = 8
+) -> tuple[bytes, list[Array]]:
+    """One network of these (filters, size, output, stride, padding), whose outputs have this zero point."""
     rng = np.random.default_rng(zero_point + 128)
     builder = ModelBuilder()
     sources, results = [], []
 
-    def add(
-        filters: tuple[int, int], size: tuple[int, int], output: tuple[int, int], stride: int, padding: str
-    ) -> None:
-        source = builder.tensor((1, *size, 8), scale=0.05, zero_point=-7)
-        scale = 40 * 0.1 / 0.05 / (5000.0 * math.sqrt(math.prod(filters))) * np.exp(rng.uniform(-0.7, 0.7, 8))
-        kernel = builder.tensor(data=weights(rng, (1, *filters, 8), -128), scale=scale, axis=3)
-        bias = rng.integers(-4096, 4096, 8).astype(np.int32)
-        result = builder.tensor((1, *output, 8), scale=0.1, zero_point=zero_point)
+    for filters, size, output, stride, padding in windows:
+        source = builder.tensor((batches, *size, channels), scale=0.05, zero_point=-7)
+        scale = 40 * 0.1 / 0.05 / (5000.0 * math.sqrt(math.prod(filters))) * np.exp(rng.uniform(-0.7, 0.7, channels))
+        kernel = builder.tensor(data=weights(rng, (1, *filters, channels), -128), scale=scale, axis=3)
+        bias = rng.integers(-4096, 4096, channels).astype(np.int32)
+        result = builder.tensor((batches, *output, channels), scale=0.1, zero_point=zero_point)
         inputs = [source, kernel, builder.tensor(data=bias, scale=np.float32(0.05) * scale)]
         window = {"padding": padding, "stride_h": stride, "stride_w": stride, "depth_multiplier": 1}
         builder.operator("DEPTHWISE_CONV_2D", inputs, [result], **window)
-        sources.append((source, int8s(len(sources), (1, *size, 8))))
+        sources.append((source, int8s(len(sources), (batches, *size, channels))))
         results.append(result)
+    return builder.build(inputs=[index for index, _ in sources], outputs=results), [array for _, array in sources]
 
+
+def every_tile(zero_point: int, batches: int = 1) -> tuple[bytes, list[Array]]:
+    """All widths, strides and edges that choose another tile, and all lengths of lines: a zero point of -128 takes the
+    scaled form, the others need the sum's sign."""
+    windows: list[Window] = []
     for width in range(1, 8):
         for stride in (1, 2):
-            add((3, 3), (4, width), (-(-4 // stride), -(-width // stride)), stride, "SAME")
+            windows.append(((3, 3), (4, width), (-(-4 // stride), -(-width // stride)), stride, "SAME"))
             if width >= 3:
-                add((3, 3), (4, width), (1 + 1 // stride, (width - 3) // stride + 1), stride, "VALID")
+                windows.append(((3, 3), (4, width), (1 + 1 // stride, (width - 3) // stride + 1), stride, "VALID"))
     for taps in range(3, 17):
-        for width in (1, 5):
-            add((taps, 1), (taps + width - 1, 1), (width, 1), 1, "VALID")
-    add((1, 5), (3, 9), (3, 5), 1, "VALID")
-    return builder.build(inputs=[index for index, _ in sources], outputs=results), [array for _, array in sources]
+        windows += [((taps, 1), (taps + width - 1, 1), (width, 1), 1, "VALID") for width in (1, 5)]
+    windows.append(((1, 5), (3, 9), (3, 5), 1, "VALID"))
+    return every_window(windows, zero_point, batches)
 
 
 @pytest.mark.parametrize("core", [None, "cortex-m4"])
 @pytest.mark.parametrize("zero_point", [-128, 5])
 def test_every_tile_is_exact(zero_point: int, core: str | None) -> None:
-    data, inputs = every_tile(zero_point)
+    # with one image, the rows of some are packed in pairs
+    data, inputs = every_tile(zero_point, batches=2)
     graph = simplify(parse(data, "tiles", "tiles"))
     for operator in graph.operators:
         call = kind(operator.kind).calls(operator, graph.tensors, frozenset({"dsp"}))[0]
         assert call.kernel.function == "depthwise_conv_2d_s8_dsp_tile"
         assert dict(call.shape)["scaled"] == (zero_point == -128)
+    case = Case(data, [inputs], features=frozenset({"dsp"}))
+    ((found,),) = run_models([case]) if core is None else run_emulated([case], core)
+    assert_same(execute(graph, inputs), found)
+
+
+@pytest.mark.parametrize("core", [None, "cortex-m4"])
+@pytest.mark.parametrize("channels", [4, 12])
+def test_pairs_of_rows_are_exact(channels: int, core: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another kernel would be chosen."""
+    known = kind("depthwise_conv_2d")
+    every = known.calls
+
+    def only_pairs(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+        found = every(operator, tensors, features)
+        return [call for call in found if call.kernel.function == "depthwise_conv_2d_s8_dsp_pairs"]
+
+    monkeypatch.setattr(known, "calls", only_pairs)
+    windows: list[Window] = [
+        ((3, 3), (height, width), (height - reach, width - reach), 1, padding)
+        for padding, reach in (("SAME", 0), ("VALID", 2))
+        for height in range(1 + reach, 6)
+        for width in (*range(2 + reach, 9), 15)
+    ]
+    data, inputs = every_window(windows, -128, channels=channels)
+    graph = simplify(parse(data, "pairs", "pairs"))
     case = Case(data, [inputs], features=frozenset({"dsp"}))
     ((found,),) = run_models([case]) if core is None else run_emulated([case], core)
     assert_same(execute(graph, inputs), found)

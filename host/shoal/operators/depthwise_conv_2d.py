@@ -37,9 +37,14 @@ _SHARED = Kernel("depthwise_conv_2d_s8", "depthwise_conv_2d_s8", literal=False)
 #: what depthwise_conv_2d_s8_dsp_tile.h takes: pixels of a tile, taps of a filter of one row
 _PIXELS, _TAPS = 3, range(3, 17)
 
+#: the padding before an axis, and the axis
+_SIDES = (("top", "h"), ("left", "w"))
+
 _DSP = frozenset({"dsp"})
 _NINE = "depthwise_conv_2d_s8_dsp_3x3"
 _TILE = Kernel("depthwise_conv_2d_s8_dsp_tile", "depthwise_conv_2d_s8_dsp_tile", _DSP)
+_PAIRS = Kernel("depthwise_conv_2d_s8_dsp_pairs", "depthwise_conv_2d_s8_dsp_pairs", _DSP)
+_PAIRS_PARTS = (("pack", 252), ("strip_0", 406), ("strip_1", 406))
 _DSP_LITERAL = Kernel(_NINE, _NINE, _DSP, common_bytes=1014)
 _DSP_SHARED = Kernel(_NINE, _NINE, _DSP, literal=False, common_bytes=1014)
 
@@ -127,6 +132,7 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         turned = _as_row(geometry)
         tiles = _tiles(turned, source, output, sums, form)
         found += [_banded(call, geometry, _PIXELS) if turned is geometry else call for call in tiles]
+        found += _row_pairs(geometry, source, output, sums, form)
     found += [
         _banded(c, geometry, geometry["output_w"])
         for c in channel_rows.row_calls(geometry, source, output, sums, form, features)
@@ -197,6 +203,49 @@ def _tiles(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: 
             instructions=g["batches"] * g["output_h"] * instructions,
             code_bytes=200 + 65 * len(tiles) if rows > 1 else 100 * len(tiles),
             parts=tuple((f"{_TILE.function}_{tile.name}", tile.bytes) for tile, _ in tiles),
+        )
+    ]
+
+
+def _row_pairs(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: Requantization) -> list[Call]:
+    """Two rows by two pixels of a channel, of the shapes and numbers that depthwise_conv_2d_s8_dsp_pairs.h takes: it
+    needs the whole image.
+
+    Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
+    channels, width, height = g["input_c"], g["output_w"], g["output_h"]
+    ones = ("batches", "multiplier", "stride_h", "stride_w", "dilation_h", "dilation_w")
+    shaped = all(g[name] == 1 for name in ones) and g["filter_h"] == g["filter_w"] == 3 and channels % 4 == 0
+    outside = max(max(g[f"pad_{p}"], g[f"output_{s}"] - g[f"pad_{p}"] + 2 - g[f"input_{s}"]) for p, s in _SIDES)
+    known = channel_rows.one_shift(sums, form) if shaped and outside <= 1 < width <= g["input_w"] else None
+    if known is None or form.clamped:
+        return []
+    up, multipliers, addends = known
+    taps = (sums.weights.astype(np.int64) << up[:, None]).reshape(-1, 3, 3).transpose(0, 2, 1) & 0xFFFF
+    pairs = taps[:, :, :2] | taps[:, :, 1:] << 16
+    records = np.stack([sums.bias.astype(np.int64) << up, multipliers, addends], axis=1)
+    row = g["input_w"] * channels
+    chunks = (width + 3) // 2
+    pairs_of_columns, one_more = divmod(g["input_w"] - g["pad_left"], 2)
+    pack = 60 + channels // 4 * (13 + 28 * pairs_of_columns + 17 * (one_more + g["pad_left"]))
+    strip = 25 + channels * (21 + 49 * (width // 2) + 25 * (width % 2))
+    return [
+        Call(
+            _PAIRS,
+            inputs=(source.index,),
+            outputs=(output.index,),
+            shape=tuple(
+                (name, channels if name == "channels" else g[name])
+                for name in ("input_h", "input_w", "output_h", "output_w", "channels", "pad_top", "pad_left")
+            ),
+            parameters=(("input_zero_point", source.zero_point),),
+            constants=(Constant("stream", wrap(np.concatenate([pairs.reshape(-1, 6), records], axis=1)).reshape(-1)),),
+            scratch_bytes=16 * chunks * channels + row,
+            align=4,
+            # rows that two rows of output need are packed before these are written
+            in_place=((4 - g["pad_top"]) * row - 2 * width * channels,),
+            instructions=(height + 3) // 2 * pack + (height + 1) // 2 * strip + channels * 20 + row // 2,
+            code_bytes=400,
+            parts=tuple((f"{_PAIRS.function}_{part}", size) for part, size in _PAIRS_PARTS),
         )
     ]
 
