@@ -19,21 +19,25 @@ from shoal.operators.requantization import Requantization, Sums
 from shoal.operators.window import extent
 
 DSP = frozenset({"dsp"})
-WINOGRAD, SMALL_WINOGRAD, DIRECT, TRIPLES = (
-    f"conv_2d_s8_dsp_{name}" for name in ("winograd", "winograd_2", "direct", "3x2")
+WINOGRAD, SMALL_WINOGRAD, DIRECT, TRIPLES, EIGHT = (
+    f"conv_2d_s8_dsp_{name}" for name in ("winograd", "winograd_2", "direct", "3x2", "eight")
 )
 
 
 @pytest.fixture(params=[WINOGRAD, SMALL_WINOGRAD, DIRECT, TRIPLES])
 def alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The kernel as the only candidate, whatever is cheaper."""
+    keep_alone(request.param, monkeypatch)
+    yield request.param
+
+
+def keep_alone(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     every = conv_2d.calls
 
     def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
-        return [call for call in every(operator, tensors, features) if call.kernel.function == request.param]
+        return [call for call in every(operator, tensors, features) if call.kernel.function == function]
 
     monkeypatch.setattr(conv_2d, "calls", calls)
-    yield request.param
 
 
 def convolution(
@@ -131,6 +135,20 @@ def test_emulated(alone: str) -> None:
         drawn += [convolution((1, 5, 8, 3), 6, relu, "SAME", "RELU", window=(4, 2), stride=(2, 2), dilation=(2, 1))]
         drawn += [convolution((1, 2, 3, depth), 2, relu, window=(1, 1)) for depth in (3, 5, 11, 30)]
     assert_c_is_exact(drawn, core="cortex-m4")
+
+
+@pytest.mark.parametrize("core", [None, "cortex-m4"])
+def test_eight_inputs(core: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_alone(EIGHT, monkeypatch)
+    known = replace(NUMBERS, output_zero_point=-128)
+    shapes = [(1, 1, 2, 8), (1, 3, 5, 8), (2, 4, 3, 8), (1, 9, 1, 8)]
+    drawn = [
+        convolution(shape, channels, replace(known, seed=i), "VALID", activation, extreme, (1, 1))
+        for i, (shape, channels) in enumerate(zip(shapes, (4, 8, 12, 28), strict=True))
+        for activation, extreme in (("RELU", False), ("NONE", True))
+    ]
+    assert all(EIGHT in kernels_of(example, DSP) for example in drawn)
+    assert_c_is_exact(drawn, DSP, core)
 
 
 def sums(**changes: object) -> Sums:

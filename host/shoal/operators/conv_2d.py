@@ -37,6 +37,9 @@ _RV = frozenset({"muldiv"})
 _RV_TWIN = Kernel("conv_2d_s8_rv_twin", "conv_2d_s8_rv_twin", _RV, common_bytes=1500)
 _RV_WINOGRAD = Kernel("conv_2d_s8_rv_winograd", "conv_2d_s8_rv_winograd", _RV, common_bytes=800)
 _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes=940)
+#: inputs that conv_2d_s8_dsp_eight.h has in registers
+_EIGHT_INPUTS = 8
+_EIGHT = Kernel("conv_2d_s8_dsp_eight", "conv_2d_s8_dsp_eight", _DSP)
 _DSP_3X2 = Kernel("conv_2d_s8_dsp_3x2", "conv_2d_s8_dsp_3x2", _DSP, common_bytes=500)
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
@@ -132,6 +135,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         ]
     if features >= _DSP and geometry["groups"] == geometry["dilation_w"] == 1 and short_pairs.fit(sums, form):
         found.append(_dsp_2x4(geometry, image, source, output, sums, form))
+        if geometry["input_c"] == _EIGHT_INPUTS and _is_pointwise(image) and short_pairs.fit_relu(sums, form, output):
+            found.append(_eight(geometry, image, source, output, sums, form))
     if features >= _DSP and kronecker.fits(geometry, sums, form, output.zero_point):
         found.append(_kronecker(geometry, source, output, sums, form))
     if features >= _RV and twin.fits(geometry, sums, form):
@@ -241,6 +246,35 @@ def _dsp_2x4(
         code_bytes=250 if geometry["filter_h"] * geometry["filter_w"] == 1 else 900,
     )
     return _banded(call, image, row_overlap(image, 2, True), _dsp_2x4_instructions(relu, image))
+
+
+def _eight(
+    geometry: dict[str, int],
+    image: dict[str, int],
+    source: Tensor,
+    output: Tensor,
+    sums: Sums,
+    form: Requantization,
+) -> Call:
+    """A pixel's inputs in registers: see conv_2d_s8_dsp_eight.h."""
+    call = Call(
+        _EIGHT,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=tuple((name, geometry[name]) for name in ("output_h", "output_w", "output_c")),
+        constants=(Constant("weights", short_pairs.rows(sums, form)),),
+        in_place=(overlap(geometry, 1, packed=True),),
+        instructions=_eight_instructions(geometry),
+        code_bytes=40,
+        parts=((f"{_EIGHT.function}_run", 208),),
+    )
+    return _banded(call, image, row_overlap(image, 1, True), _eight_instructions(image))
+
+
+def _eight_instructions(geometry: Mapping[str, int]) -> int:
+    """As its header's lines are."""
+    blocks = geometry["output_c"] // short_pairs.BLOCK
+    return geometry["output_h"] * (20 + geometry["output_w"] * (14 + 34 * blocks))
 
 
 def _dsp_2x4_instructions(relu: bool, geometry: Mapping[str, int]) -> int:
@@ -520,10 +554,15 @@ def _geometry(operator: Operator, source: Tensor, weights: Tensor, output: Tenso
     }
 
 
+def _is_pointwise(image: Mapping[str, int]) -> bool:
+    """Whether each pixel is made of the one in its place."""
+    alike = all(image[f"input_{axis}"] == image[f"output_{axis}"] for axis in "hw")
+    return alike and all(image[f"{name}_{axis}"] == 1 for name in ("filter", "stride") for axis in "hw")
+
+
 def _one_row(image: dict[str, int]) -> dict[str, int]:
     """Pixels of a 1×1 convolution without stride or padding as one long row."""
-    alike = all(image[f"input_{axis}"] == image[f"output_{axis}"] for axis in "hw")
-    if not alike or any(image[f"{name}_{axis}"] != 1 for name in ("filter", "stride") for axis in "hw"):
+    if not _is_pointwise(image):
         return image
     pixels = image["batches"] * image["input_h"] * image["input_w"]
     return {**image, "batches": 1, "input_h": 1, "output_h": 1, "input_w": pixels, "output_w": pixels}

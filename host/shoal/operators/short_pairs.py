@@ -48,22 +48,33 @@ def fit_relu(sums: Sums, form: Requantization, output: Tensor) -> bool:
 def stream(sums: Sums, form: Requantization, runs: int, relu: bool) -> Array:
     """int32: per block of channels the biases, the weights pair by pair, the channels' records. `weights` of the sums
     are `runs` runs of contiguous inputs."""
-    channels = len(sums.weights)
-    constant = (np.abs(sums.weights).max(axis=1) == 0) & relu
-    left = np.where(constant, 0, _left(form)) if relu else np.ones(channels, np.int64)
-    by_run = sums.weights.astype(np.int64).reshape(channels, runs, -1) << left[:, None, None]
-    padded = np.pad(by_run, ((0, 0), (0, 0), (0, 1)))
-    low, high = np.moveaxis(padded[:, :, order(by_run.shape[2])], 3, 0).reshape(2, channels, -1)
-    words = (low & 0xFFFF) + (high << 16)
-    bias = np.where(constant, 0, sums.bias.astype(np.int64)) << left
-    records = _relu_records(sums, form, constant) if relu else _records(sums, form)
-    blocks = (channels // BLOCK, BLOCK)
+    words, bias, records = _parts(sums, form, runs, relu)
+    blocks = (len(sums.weights) // BLOCK, BLOCK)
     parts = (
         bias.reshape(blocks),
         words.reshape(*blocks, -1).transpose(0, 2, 1).reshape(blocks[0], -1),
         records.reshape(blocks[0], -1),
     )
     return wrap(np.concatenate(parts, axis=1)).reshape(-1)
+
+
+def rows(sums: Sums, form: Requantization) -> Array:
+    """int32: per channel the weights pair by pair, the bias, the record of the scaled form; inputs are one run."""
+    words, bias, records = _parts(sums, form, 1, True)
+    return wrap(np.concatenate((words, bias[:, None], records), axis=1)).reshape(-1)
+
+
+def _parts(sums: Sums, form: Requantization, runs: int, relu: bool) -> tuple[Array, Array, Array]:
+    """Words of weights [channels, pairs], biases [channels], records [channels, 2 or 3]; int64."""
+    channels = len(sums.weights)
+    constant = (np.abs(sums.weights).max(axis=1) == 0) & relu
+    left = np.where(constant, 0, _left(form)) if relu else np.ones(channels, np.int64)
+    by_run = sums.weights.astype(np.int64).reshape(channels, runs, -1) << left[:, None, None]
+    padded = np.pad(by_run, ((0, 0), (0, 0), (0, 1)))
+    low, high = np.moveaxis(padded[:, :, order(by_run.shape[2])], 3, 0).reshape(2, channels, -1)
+    bias = np.where(constant, 0, sums.bias.astype(np.int64)) << left
+    records = _relu_records(sums, form, constant) if relu else _records(sums, form)
+    return (low & 0xFFFF) + (high << 16), bias, records
 
 
 def _left(form: Requantization) -> Array:
