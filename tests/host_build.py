@@ -133,7 +133,7 @@ def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
     lines += [
         _STORE.format(i=i, content=", ".join(map(str, pages.store(planned))))
         for i, planned in enumerate(plans)
-        if planned.store_bytes
+        if planned.store_bytes and not planned.mapped
     ]
     lines += ["int main(void) {"]
     for i, (case, planned) in enumerate(zip(cases, plans, strict=True)):
@@ -143,7 +143,7 @@ def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
         for k, tensor in enumerate(planned.graph.inputs):
             place = f"m{i}_in" if tensor in streams else f"m{i}_input({k})"
             lines.append(f"        if (fread({place}, 1, {tensors[tensor].bytes}, stdin) == 0) return 1;")
-        if planned.store_bytes:
+        if planned.store_bytes and not planned.mapped:
             rows = (f"m{i}_read_row", f"m{i}_write_row") if streams else ("0", "0")
             lines.append("        int calls = 0;")
             lines.append(f"        if (m{i}_run_with({', '.join(rows)}, m{i}_fetch_page, &calls) != 0) return 2;")

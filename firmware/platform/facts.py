@@ -23,6 +23,12 @@ def macros(board_id, own):
     ]
     for i, uart in enumerate(own["uarts"]):
         found += _uart(f"SHOAL_UART{i}", uart)
+    store = own.get("store") or {}
+    for i, pin in enumerate(store.get("pins", ())):
+        prefix = f"SHOAL_STORE{i}"
+        found += [*_pin(prefix, pin["pin"]), (f"{prefix}_ALTERNATE", str(pin["alternate"]))]
+    if "pins" in store:
+        found.append(("SHOAL_STORE_BYTES", str(store["bytes"])))
     found += _pin("SHOAL_TRIGGER", own.get("trigger_pin"))
     found += [(f"SHOAL_{name}", str(value)) for name, value in own.get("macros", {}).items()]
     return found

@@ -130,6 +130,20 @@ def test_openocd_is_called_with_the_boards_files_and_probe(tmp_path: Path, openo
 
 
 @arm
+def test_openocd_is_called_with_a_boards_own_script(tmp_path: Path, openocd: Path, plugged: list[Port]) -> None:
+    """It knows the serial flash that holds a model's store; the ELF file has both."""
+    plugged.append(_stlink("/dev/ttyACM0", "066EFF3"))
+    flash(tiny.write(tmp_path / "tiny", "disco_f746ng"))
+    assert _calls(openocd) == [
+        [
+            *("-f", "board/stm32f746g-disco.cfg"),
+            *("-c", "adapter serial 066EFF3"),
+            *("-c", "program {.pio/build/disco_f746ng/firmware.elf} verify reset exit"),
+        ]
+    ]
+
+
+@arm
 def test_a_flash_that_fails_once_is_tried_again(tmp_path: Path, openocd: Path, plugged: list[Port]) -> None:
     plugged.append(_stlink("/dev/ttyACM0", "066EFF3"))
     (openocd / "fail").write_text("1")

@@ -35,7 +35,12 @@ _READY = {
 _CR_RESET = {"stm32l4": 0x63, "stm32h7": 0x05}
 _AFTER_RESET = {"stm32f1": 8 * MHZ, "stm32l4": 4 * MHZ, "stm32h7": 64 * MHZ}
 #: serial port → (registers, enable register in RCC, bit)
-_F2_UARTS = {"usart1": (0x40011000, 0x44, 4), "usart2": (0x40004400, 0x40, 17), "usart3": (0x40004800, 0x40, 18)}
+_F2_UARTS = {
+    "usart1": (0x40011000, 0x44, 4),
+    "usart2": (0x40004400, 0x40, 17),
+    "usart3": (0x40004800, 0x40, 18),
+    "usart6": (0x40011400, 0x44, 5),
+}
 _UARTS = {
     "stm32f1": {"usart1": (0x40013800, 0x18, 14), "usart2": (0x40004400, 0x1C, 17)},
     "stm32l4": {"lpuart1": (0x40008000, 0x5C, 0), "usart2": (0x40004400, 0x58, 17)},
@@ -43,6 +48,7 @@ _UARTS = {
 }
 #: GPIO → (port A, enable register in RCC, port A's bit)
 _GPIO = {"stm32f1": (0x40010800, 0x18, 2), "stm32l4": (0x48000000, 0x4C, 0), "stm32h7": (0x58020000, 0xE0, 0)}
+_QUADSPI = 0xA0001000
 _AHB = {0: 1, **{8 + i: 2 ** (i + 1) for i in range(8)}}
 _APB = {0: 1, 4: 2, 5: 4, 6: 8, 7: 16}
 
@@ -82,6 +88,7 @@ class Chip:
             core.mem_map(region.address, region.bytes)
         core.mem_write(board.region("flash").address, image)
         core.mmio_map(0x40000000, 0x20000000, self._read, 0x40000000, self._write, 0x40000000)
+        core.mmio_map(_QUADSPI, 0x1000, self._read, _QUADSPI, self._write, _QUADSPI)
         core.mmio_map(0xE0000000, 0x00100000, self._read, 0xE0000000, self._write, 0xE0000000)
         stack, start = (int.from_bytes(image[i : i + 4], "little") for i in (0, 4))
         core.reg_write(arm.UC_ARM_REG_MSP, stack)
@@ -118,6 +125,8 @@ class Chip:
         for at, register, bit in self.uarts.values():
             if 0 <= address - at < 0x400 and not self.get(register) >> bit & 1:
                 self.unclocked.add(address)
+        if address & ~0xFFF == _QUADSPI and not self.get(0x38) & 2:
+            self.unclocked.add(address)
         at, register, bit = self.gpio
         if 0 <= address - at < 0x400 * 11 and not self.get(register) >> bit + (address - at) // 0x400 & 1:
             self.unclocked.add(address)
@@ -228,7 +237,7 @@ def test_clock_tree_and_serial_ports(board: Board, broken: str, image: Callable[
     for name, value, low, high in clocks.limits:
         assert low <= value <= high, name
     for index, uart in enumerate(board.uarts):
-        hz = clocks.apb2 if uart.name == "usart1" else clocks.apb1
+        hz = clocks.apb2 if uart.name in ("usart1", "usart6") else clocks.apb1
         if board.hal in ("stm32f1", "stm32f2", "stm32f4"):
             baud = hz / chip.uart(index, 0x08)
         else:
@@ -257,3 +266,22 @@ def test_pins_belong_to_the_serial_ports(board: Board, image: Callable[[Board], 
             else:
                 assert chip.registers[port] >> 2 * number & 3 == 2
                 assert chip.registers[port + 0x20 + number // 8 * 4] >> number % 8 * 4 & 15 == own["alternate"]
+
+
+@pytest.mark.parametrize("broken", ["nothing", "pll"])
+def test_a_serial_flash_is_mapped(broken: str, image: Callable[[Board], bytes]) -> None:
+    """By READ (03) over one line with 24 bits of address, of 16 MB, at 50 MHz at most: registers by ST RM0385."""
+    board = boards.load("disco_f746ng")
+    assert board.store is not None and board.store.address == 0x90000000
+    chip = Chip(board, image(board), broken)
+    control, device, command = (chip.registers[_QUADSPI + register] for register in (0x00, 0x04, 0x14))
+    assert control & 1
+    hertz = chip.clocks().core / ((control >> 24) + 1)
+    assert 10 * MHZ < hertz <= 50 * MHZ
+    assert 2 << (device >> 16 & 31) == board.store.bytes
+    assert command == 3 << 26 | 1 << 24 | 2 << 12 | 1 << 10 | 1 << 8 | 0x03
+    assert chip.writes.index(_QUADSPI + 0x14) > chip.writes.index(_QUADSPI)
+    for pin, own in zip(board.store.pins, board.manifest["shoal"]["store"]["pins"], strict=True):
+        port, number = chip.gpio[0] + 0x400 * (ord(pin[1]) - ord("A")), int(pin[2:])
+        assert chip.registers[port] >> 2 * number & 3 == 2
+        assert chip.registers[port + 0x20 + number // 8 * 4] >> number % 8 * 4 & 15 == own["alternate"]

@@ -14,6 +14,7 @@
 #define GPIO_MODE_OUTPUT    1u
 #define GPIO_MODE_ALTERNATE 2u
 #define GPIO_SPEED_MEDIUM   1u
+#define GPIO_SPEED_HIGHEST  3u
 #define GPIO_PULL_UP        1u
 
 static inline void gpio_field2(volatile uint32_t *reg, stm32_pin pin, uint32_t value) {
@@ -26,15 +27,20 @@ static inline void gpio_clock_on(stm32_pin pin) {
     (void)GPIO_ENABLE; /* the bus needs the enable to have arrived before the first access */
 }
 
-/* Gives a serial port one of its pins. Pulled up, so that an open wire reads as an idle line. */
-static inline void gpio_serial(stm32_pin pin, uint32_t alternate, bool transmit) {
-    (void)transmit;
+/* Gives a pin to a peripheral. Pulled up, so that an open wire reads as an idle line. */
+static inline void gpio_alternate(stm32_pin pin, uint32_t alternate, uint32_t speed) {
     uint32_t shift = 4u * ((uint32_t)pin % 8u);
     gpio_clock_on(pin);
     stm32_set(&GPIO_AFR(pin), 0xFu << shift, alternate << shift);
     gpio_field2(&GPIO_PUPDR(pin), pin, GPIO_PULL_UP);
-    gpio_field2(&GPIO_OSPEEDR(pin), pin, GPIO_SPEED_MEDIUM);
+    gpio_field2(&GPIO_OSPEEDR(pin), pin, speed);
     gpio_field2(&GPIO_MODER(pin), pin, GPIO_MODE_ALTERNATE);
+}
+
+/* Gives a serial port one of its pins. */
+static inline void gpio_serial(stm32_pin pin, uint32_t alternate, bool transmit) {
+    (void)transmit;
+    gpio_alternate(pin, alternate, GPIO_SPEED_MEDIUM);
 }
 
 static inline void gpio_output(stm32_pin pin) {

@@ -23,7 +23,6 @@ _Static_assert(WATCHDOG_TICKS > 0u && WATCHDOG_TICKS <= IWDG_RLR_MAX, "SHOAL_WAT
 #define PASTE(prefix, number) prefix##number
 #define USART(number)         PASTE(FAMILY_USART, number)
 #define LPUART(number)        PASTE(FAMILY_LPUART, number)
-#define PIN(port, pin)        (stm32_pin)(16 * (port) + (pin))
 #define DEFAULT_ALTERNATE     7
 
 #if defined(SHOAL_UART0_LOW_POWER)
@@ -93,6 +92,12 @@ void hal_init(void) {
     for (unsigned port = 0; port < SHOAL_UARTS; port++) {
         port_start(&ports[port]);
     }
+#if defined(SHOAL_STORE_BYTES)
+#if !defined(FAMILY_STORE)
+#error "this family's hal maps no store: remove its pins from the board file, and map it in your own firmware"
+#endif
+    FAMILY_STORE(core_hz);
+#endif
 #if defined(SHOAL_TRIGGER_PIN)
     gpio_output(PIN(SHOAL_TRIGGER_PORT, SHOAL_TRIGGER_PIN));
 #endif

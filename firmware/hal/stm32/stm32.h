@@ -4,6 +4,7 @@
  *   uint32_t family_uart_hz(uint32_t core_hz, stm32_bus bus): what a serial port on that bus then gets;
  * - its GPIO block (gpio_f1.h or gpio_f2.h) and its serial ports' registers (usart_f1.h or usart_l4.h);
  * - FAMILY_USART1, …: one initializer of stm32_uart per serial port, FAMILY_LPUART1 where there is one;
+ * - where a board maps a second store by pins: FAMILY_STORE, a function of the core's Hz that maps it;
  * - FAMILY_INTERRUPTS, RCC_CR, IWDG_BASE, LSI_HZ. */
 #ifndef SHOAL_STM32_H
 #define SHOAL_STM32_H
@@ -42,6 +43,8 @@ typedef struct {
 
 /* Ports from A on, sixteen pins each. */
 typedef uint8_t stm32_pin;
+
+#define PIN(port, pin) (stm32_pin)(16 * (port) + (pin))
 
 /* About 0.1 s at 16 MHz: far beyond what any oscillator, PLL or regulator is specified to need. */
 #define STM32_READY_POLLS 200000u

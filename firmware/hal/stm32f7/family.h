@@ -8,4 +8,8 @@
 #include "../stm32/gpio_f2.h"
 #include "../stm32/usart_l4.h"
 
+#if defined(SHOAL_STORE_BYTES)
+#include "quadspi.h"
+#endif
+
 #endif

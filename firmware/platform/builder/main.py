@@ -67,8 +67,12 @@ env.Append(
     LIBS=["m"],
     BUILDERS={
         "Image": Builder(
-            action=env.VerboseAction("$OBJCOPY -O binary $SOURCE $TARGET", "Building $TARGET"), suffix=".bin"
-        )
+            action=env.VerboseAction("$OBJCOPY -O binary -R .store $SOURCE $TARGET", "Building $TARGET"), suffix=".bin"
+        ),
+        # constants that are linked to another memory than flash, far from it
+        "Store": Builder(
+            action=env.VerboseAction("$OBJCOPY -O binary -j .store $SOURCE $TARGET", "Building $TARGET"), suffix=".bin"
+        ),
     },
 )
 if not native:
@@ -89,6 +93,7 @@ def model_object(env, node):
 env.AddBuildMiddleware(model_object)
 elf = env.BuildProgram()
 images = [] if native else [env.Image("$BUILD_DIR/${PROGNAME}", elf)]
+stores = [] if native or not list((project / "model").glob("*_store.c")) else [env.Store("$BUILD_DIR/store", elf)]
 model = [node for node in env["PIOBUILDFILES"] if "/src/model/" in str(node)]
 
 
@@ -108,8 +113,8 @@ flags = [flag for flag in [*env["CFLAGS"], *facts.model_flags(env, own_flags)] i
 Path(env.subst("$BUILD_DIR"), "flags.json").write_text(json.dumps(flags))
 
 sizes = [size_program(name) for name in ("size_with", "size_without")]
-everything = [elf, images, sizes]
-for image in images:
+everything = [elf, images, stores, sizes]
+for image in [*images, *stores]:
     env.Depends(image, "checkprogsize")
 env.AddPlatformTarget(
     "size",
@@ -127,10 +132,12 @@ env.Replace(UPLOAD_PROTOCOL=protocol)
 if protocol == "openocd":
     # which probe, where several are plugged in: the upload port is its serial number
     probe = '-c "adapter serial $UPLOAD_PORT" ' if env.subst("$UPLOAD_PORT") else ""
+    interface, target = f"-f interface/{settings['interface']}.cfg ", f"-f target/{settings['target']}.cfg "
+    # a board's script knows its external flash, too; both are in the ELF file
+    scripts = f"-f board/{settings['board']}.cfg {probe}" if "board" in settings else f"{interface}{probe}{target}"
     env.Replace(
         UPLOADER="openocd",
-        UPLOADCMD=f"$UPLOADER -f interface/{settings['interface']}.cfg {probe}-f target/{settings['target']}.cfg "
-        '$UPLOADERFLAGS -c "program {$SOURCE} verify reset exit"',
+        UPLOADCMD=f'$UPLOADER {scripts}$UPLOADERFLAGS -c "program {{$SOURCE}} verify reset exit"',
     )
     upload = elf, [env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")]
 elif protocol == "esptool":

@@ -24,13 +24,15 @@ class Region:
 
 @dataclass(frozen=True)
 class Store:
-    """A second store beside the flash; `address`: where it is mapped, if it is."""
+    """A second store beside the flash; `address`: where it is mapped, if it is, by the hal over `pins`, if there are
+    any."""
 
     kind: str  # qspi | spi | sdio
     bytes: int
     bytes_per_second: int
     source: str
     address: int | None = None
+    pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ def _meaning(manifest: Mapping[str, Any]) -> Iterator[str]:
     if own["hal"] not in hals:
         yield f"/shoal/hal: no hal {own['hal']!r}; there are {', '.join(hals)}"
     yield from _regions(own)
+    yield from _store(own)
     yield from _unique("uarts", own["uarts"])
     offline = own.get("platform", "shoal") == "shoal"
     if offline and own["toolchain"].startswith("xtensa"):
@@ -128,6 +129,22 @@ def _regions(own: Mapping[str, Any]) -> Iterator[str]:
     for (start, end, i), (other_start, other_end, j) in combinations(spans, 2):
         if start < other_end and other_start < end:
             yield f"/shoal/regions/{j}: {regions[j]['name']} overlaps {regions[i]['name']}"
+
+
+def _store(own: Mapping[str, Any]) -> Iterator[str]:
+    store = own.get("store") or {}
+    if "pins" in store and "address" not in store:
+        yield "/shoal/store/pins: they are for a store that is mapped; add its address"
+    if "address" not in store:
+        return
+    start = int(store["address"], 16)
+    if start % 4 or start + store["bytes"] > 1 << 32:
+        yield "/shoal/store/address: it must be a multiple of 4, and the store end within 32-bit addresses"
+    for region in own["regions"]:
+        if region["name"] == "store":
+            yield "/shoal/regions: a region named store, beside the store that is mapped"
+        if start < int(region["address"], 16) + region["bytes"] and int(region["address"], 16) < start + store["bytes"]:
+            yield f"/shoal/store/address: the store overlaps {region['name']}"
 
 
 def _unique(member: str, items: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -90,13 +90,20 @@ def _board(path: Path, manifest: Mapping[str, Any], sha256: str) -> Board:
         platform=own.get("platform", "shoal"),
         verified=own["verified"],
         manifest=manifest,
-        store=Store(
-            store["kind"], store["bytes"], store["bytes_per_second"], store["source"], _address(store.get("address"))
-        )
-        if store
-        else None,
+        store=_store(store) if store else None,
         platformio_board=own.get("platformio_board"),
         framework=own.get("framework"),
+    )
+
+
+def _store(store: Mapping[str, Any]) -> Store:
+    return Store(
+        kind=store["kind"],
+        bytes=store["bytes"],
+        bytes_per_second=store["bytes_per_second"],
+        source=store["source"],
+        address=_address(store.get("address")),
+        pins=tuple(pin["pin"] for pin in store.get("pins", ())),
     )
 
 

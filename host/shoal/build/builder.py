@@ -37,8 +37,9 @@ class Built:
     """One built environment. `image`: what is flashed (the ELF itself for the host); `flags`: the compiler's, of the
     model's sources; `code_bytes`: what calling the model adds to a program, less its constants (None where a platform
     of the registry built it); `flash_bytes`: of the whole image; `static_bytes`: RAM that is neither main's stack nor
-    arena; `stack_bound_bytes`: what main's stack can come to, and `model_stack_bound_bytes` the model's part of it, by
-    the compiler's figures (None where it gives none)."""
+    arena; `store_bytes`: of constants that are linked to a second store, which `store_image` holds;
+    `stack_bound_bytes`: what main's stack can come to, and `model_stack_bound_bytes` the model's part of it, by the
+    compiler's figures (None where it gives none)."""
 
     elf: Path
     image: Path
@@ -51,6 +52,8 @@ class Built:
     flash_bytes: int
     arena_bytes: int
     static_bytes: int
+    store_bytes: int = 0
+    store_image: Path | None = None
     stack_bound_bytes: int | None = None
     model_stack_bound_bytes: int | None = None
 
@@ -215,7 +218,7 @@ def build_failure(lines: Sequence[str], project: Project) -> ShoalError:
 
 def _remove_results(project: Project) -> None:
     """SCons believes in a result that is there, whatever became of its content."""
-    for pattern in ("firmware.*", "size_*.elf"):
+    for pattern in ("firmware.*", "store.bin", "size_*.elf"):
         for file in project.output.glob(pattern):
             file.unlink()
 
@@ -235,6 +238,7 @@ def _measure(project: Project, compiler: str) -> Built:
         code = elf.loaded_bytes(with_model) - elf.loaded_bytes(without) - weights
     _check_written(project, objects)
     arena = elf.section_bytes(objects, *_ARENA)
+    store = output / "store.bin"
     static = elf.static_bytes(firmware)
     if project.board.hal == "host":
         static -= arena  # a native linker has no section for it
@@ -252,6 +256,8 @@ def _measure(project: Project, compiler: str) -> Built:
         flash_bytes=image.stat().st_size if image == binary else elf.loaded_bytes(firmware),
         arena_bytes=arena,
         static_bytes=static,
+        store_bytes=elf.section_bytes(objects, ".store"),
+        store_image=store if store.is_file() else None,
         stack_bound_bytes=None if bound is None else bound.bytes,
         model_stack_bound_bytes=None if bound is None else bound.model_bytes,
     )
@@ -323,7 +329,11 @@ def _recorded(project: Project, inputs: str) -> Built | None:
         record: dict[str, Any] = json.loads(_record_file(project).read_text(encoding="utf-8"))
         if record.pop("inputs") != inputs:
             return None
-        built = Built(**record | {"elf": project.output / record["elf"], "image": project.output / record["image"]})
+        for name in ("elf", "image", "store_image"):
+            record[name] = record[name] and project.output / record[name]
+        built = Built(**record)
+        if built.store_image is not None and built.store_image.stat().st_size != built.store_bytes:
+            return None
         if hashlib.sha256(built.image.read_bytes()).hexdigest() != built.firmware_sha256:
             return None
         return built if elf.build_id(built.elf) == built.build_id else None
@@ -333,6 +343,7 @@ def _recorded(project: Project, inputs: str) -> Built | None:
 
 def _record(project: Project, inputs: str, built: Built) -> None:
     record = dataclasses.asdict(built) | {"inputs": inputs, "elf": built.elf.name, "image": built.image.name}
+    record["store_image"] = built.store_image and built.store_image.name
     file = _record_file(project)
     fresh = file.with_suffix(".tmp")
     fresh.write_text(json.dumps(record, indent=1), encoding="utf-8")

@@ -21,8 +21,9 @@ def build_id(elf: Path) -> str:
 
 
 def loaded_bytes(elf: Path) -> int:
-    """Bytes that must lie in flash: code, constants, and what initial data is copied from."""
-    return sum(size for _, size, _, loaded in _memory(elf) if loaded)
+    """Bytes that must lie in flash: code, constants, and what initial data is copied from; not those of a second
+    store."""
+    return sum(size for name, size, _, loaded in _memory(elf) if loaded and name != ".store")
 
 
 def static_bytes(elf: Path) -> int:

@@ -48,6 +48,12 @@ def flash(
         tools.require(tools.OPENOCD)
     found = find(board, port)
     built = build(directory, env, verbose, report)
+    if built.store_image is not None and "board" not in board.flasher.settings:
+        raise NodeError(
+            f"{board.flasher.kind} cannot write the store as the board file calls it",
+            where=f"board {board.id}",
+            advice=f"write {built.store_image} to it, and {built.image} to flash, by tools of the board's vendor",
+        )
     # OpenOCD goes by the probe's serial number, esptool by the port's name
     name = found.serial_number if board.flasher.kind == "openocd" else found.device
     targets = ["--target", "upload", *(["--upload-port", name] if name else [])]

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from shoal.boards.board import Board
+from shoal.build.builder import Built
 from shoal.cli.command import Result, command
 
 
@@ -57,6 +59,7 @@ def build(directory: Path, env: str | None, verbose: bool) -> Result:
             "total_bytes": ram,
             "region_bytes": board.region("ram").bytes,
         },
+        "store": _store(built, board),
     }
 
     def show() -> None:
@@ -69,8 +72,22 @@ def build(directory: Path, env: str | None, verbose: bool) -> Result:
         click.echo(f"{built.image}")
         click.echo(f"flash {_bar(built.flash_bytes, board.region('flash').bytes)}  {model}")
         click.echo(f"RAM   {_bar(ram, board.region('ram').bytes)}  {memory}")
+        if built.store_image is not None and board.store is not None:
+            click.echo(f"store {_bar(built.store_bytes, board.store.bytes)}  {built.store_image}")
 
     return Result(document, show)
+
+
+def _store(built: Built, board: Board) -> dict[str, Any] | None:
+    """The member `store`: constants that are linked to where the board maps a second store."""
+    if built.store_image is None or board.store is None or board.store.address is None:
+        return None
+    return {
+        "image": str(built.store_image),
+        "address": f"0x{board.store.address:08x}",
+        "bytes": built.store_bytes,
+        "region_bytes": board.store.bytes,
+    }
 
 
 def _bar(used: int, size: int) -> str:

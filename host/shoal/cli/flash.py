@@ -44,6 +44,7 @@ def flash(directory: Path, port: str | None, verbose: bool) -> Result:
 
     def show() -> None:
         where = flashed.port.device or flashed.port.serial_number or "its probe"
-        click.echo(f"{flashed.board} on {where} runs build {flashed.built.build_id[:12]}")
+        store = f", and its store holds {flashed.built.store_bytes:,} B" if flashed.built.store_image else ""
+        click.echo(f"{flashed.board} on {where} runs build {flashed.built.build_id[:12]}{store}")
 
     return Result(document, show)

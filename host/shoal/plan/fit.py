@@ -80,6 +80,13 @@ def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
             where=f"board {board.id}",
             advice=advice,
         )
+    if plan.mapped and board.store is not None and plan.store_bytes > board.store.bytes:
+        return DoesNotFit(
+            f"leaves {plan.store_bytes:,} B to the store of {board.id}, which has {board.store.bytes:,} B"
+            f" ({plan.store_bytes - board.store.bytes:,} B short)",
+            where=f"board {board.id}",
+            advice="try a larger --flash-budget",
+        )
     return None
 
 

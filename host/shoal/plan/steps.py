@@ -196,6 +196,11 @@ class Plan:
     def placement(self, tensor: int) -> Placement:
         return next(p for p in self.placements if p.tensor == tensor)
 
+    @property
+    def mapped(self) -> bool:
+        """Whether the second store is memory that the board maps, and not what a callback brings."""
+        return self.store_bytes > 0 and self.board.store is not None and self.board.store.address is not None
+
     @cached_property
     def streams(self) -> dict[int, Stream]:
         """By tensor: the inputs that come in rows and the outputs that leave in rows; all others are whole."""

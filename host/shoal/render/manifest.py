@@ -44,9 +44,7 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         "arena_bytes": plan.arena_bytes,
         "bound_bytes": plan.bound,
         "weights_bytes": plan.weights_bytes,
-        "store": {"file": f"model/{store_file(c_ident(plan.name))}", "bytes": plan.store_bytes}
-        if plan.store_bytes
-        else None,
+        "store": _store(plan),
         "macs": sum(s.macs for s in plan.steps),
         "labels": list(graph.labels),
         "inputs": [_tensor(plan, t) for t in graph.inputs],
@@ -58,6 +56,13 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         ],
         "boundaries": len(graph.operators) + 1,
     }
+
+
+def _store(plan: Plan) -> dict[str, Any] | None:
+    if not plan.store_bytes:
+        return None
+    file = f"model/{store_file(c_ident(plan.name), plan.mapped)}"
+    return {"file": file, "bytes": plan.store_bytes, "mapped": plan.mapped}
 
 
 def _tensor(plan: Plan, index: int) -> dict[str, Any]:
@@ -178,15 +183,16 @@ def dump(manifest: dict[str, Any]) -> bytes:
     return (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def store_file(name: str) -> str:
-    """Beside a model's C: the constants that are not in flash."""
-    return f"{name}_store.bin"
+def store_file(name: str, mapped: bool) -> str:
+    """Beside a model's C: the constants that are not in flash, to be linked where they are mapped, or to be fetched."""
+    return f"{name}_store.{'c' if mapped else 'bin'}"
 
 
 def store(directory: Path, manifest: Mapping[str, Any]) -> bytes:
-    """The content of a generated folder's store, empty where it has none; BadInput where it is not as it was made."""
+    """What a node of a generated folder fetches while it runs, empty where that is nothing; BadInput where it is not as
+    it was made."""
     described = manifest["store"]
-    if described is None:
+    if described is None or described["mapped"]:
         return b""
     path = directory / described["file"]
     content = path.read_bytes() if path.is_file() else b""

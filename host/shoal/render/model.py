@@ -10,6 +10,7 @@ from shoal.operators.base import Call
 from shoal.plan.assemble import begins, unique_constants
 from shoal.plan.sharing import common, differing
 from shoal.plan.steps import Plan, Step, Stream, instance
+from shoal.render.manifest import store_file
 from shoal.render.records import Function, Names, User, bind, operands
 from shoal.render.segment import Segments
 from shoal.render.text import C_TYPES, c_ident
@@ -36,9 +37,13 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
     segments = Segments(plan, names)
     inputs = [_tensor(plan, t, name, "INPUT", i) for i, t in enumerate(graph.inputs)]
     outputs = [_tensor(plan, t, name, "OUTPUT", i) for i, t in enumerate(graph.outputs)]
-    streams, paged = bool(plan.streams), plan.store_bytes > 0
+    streams, paged, mapped = bool(plan.streams), plan.store_bytes > 0, plan.mapped
+    fetched = paged and not mapped
+    asks = streams or fetched
     headers = {stem for stem, there in (("rows", streams), ("page", paged)) if there}
-    callbacks = [c for c, there in (("read", True), ("write", True), ("fetch", paged)) if there]
+    callbacks = [c for c, there in (("read", asks), ("write", asks), ("fetch", fetched)) if there]
+    typed = ", ".join([*(f"{name}_{c} {c}" for c in callbacks), *(["void *context"] if asks else [])])
+    given = [*callbacks, *(["context"] if asks else [])]
     return {
         "name": name,
         "NAME": name.upper(),
@@ -55,18 +60,25 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "labels": list(graph.labels),
         "inputs": inputs,
         "outputs": outputs,
-        "infer": len(inputs) == len(outputs) == 1 and not (streams or paged),
+        "infer": len(inputs) == len(outputs) == 1 and not asks,
         "streams": streams,
         "paged": paged,
-        "asks": streams or paged,
+        "mapped": mapped,
+        "fetched": fetched,
+        "asks": asks,
+        "ends_early": asks or paged,
         "store_bytes": plan.store_bytes,
-        "run_name": "run_with" if paged else "run_rows",
+        "store_file": store_file(name, mapped),
+        "run_name": "run_with" if fetched else "run_rows" if streams else "run",
         "callback_fields": [(f"{name}_{c}", c) for c in callbacks],
-        "callback_parameters": ", ".join([*(f"{name}_{c} {c}" for c in callbacks), "void *context"]),
-        "callback_arguments": ", ".join([*callbacks, "context"]),
+        "callback_arguments": ", ".join(given),
+        "run_parameters": typed or "void",
+        "more_parameters": f", {typed}" if typed else "",
+        "more_arguments": "".join(f", {argument}" for argument in given),
+        "io_values": ", ".join([*given, "0"]),
         "fed": any(i["rows"] is not None for i in inputs),
         "drained": any(o["rows"] is not None for o in outputs),
-        "parameters": "uint8_t *base, const void *args" + (", run_io *io" if streams or paged else ""),
+        "parameters": "uint8_t *base, const void *args" + (", run_io *io" if asks or paged else ""),
         "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls} | headers),
         "functions": list(functions.values()),
         "row_functions": segments.rows,

@@ -16,6 +16,9 @@ MODEL_FLAGS = {"speed": "-O3", "size": "-Os", "ram": "-O3"}
 #: handlers' own stack, in bytes: a fault report fits twice
 HANDLER_STACK_BYTES = 1024
 
+#: the linker's name of a second store that the board maps
+STORE = "store"
+
 #: what the ESP32-C3's ROM wants at the start of a flash that it runs directly
 _DIRECT_BOOT = ("0xaedb041d", "0xaedb041d")
 
@@ -66,6 +69,9 @@ def link_script(board: Board) -> str:
     """The linker script of a board that the in-tree platform builds: its regions bound what goes where."""
     flash, ram = board.region("flash"), board.region("ram")
     regions = [_memory(region) for region in board.regions]
+    store = board.store if board.store is not None and board.store.address is not None else None
+    if store is not None:
+        regions.append({"name": STORE, "access": "r", "address": f"0x{store.address:08x}", "bytes": store.bytes})
     code = constants = load = flash.name
     rodata_address = ""
     if flash.data_address is not None:
@@ -88,6 +94,7 @@ def link_script(board: Board) -> str:
             load=load,
             rodata_address=rodata_address,
             ram=ram.name,
+            store=STORE if store is not None else None,
             stack_bytes=board.stack_bytes,
             handler_stack_bytes=HANDLER_STACK_BYTES,
         )

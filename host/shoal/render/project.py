@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import shoal
 from shoal import boards, resources
 from shoal.errors import BadInput
@@ -38,7 +40,9 @@ def _library_files(plan: Plan, names: dict[str, Any]) -> dict[str, bytes]:
         f"{name}_weights.c": _text("model_weights.c.j2", names),
     }
     if plan.store_bytes:
-        files[manifest.store_file(name)] = pages.store(plan)
+        content = pages.store(plan)
+        values = names | {"store": np.frombuffer(content, np.uint8)}
+        files[names["store_file"]] = _text("model_store.c.j2", values) if plan.mapped else content
     return files | _kernels(names["stems"])
 
 

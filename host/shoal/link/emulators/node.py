@@ -26,5 +26,6 @@ def counted(manifest: Mapping[str, Any]) -> list[str]:
     """The functions whose calls are counted, of a generated folder's model."""
     name = manifest["name"]
     streams = any(t["rows"] for t in (*manifest["inputs"], *manifest["outputs"]))
-    run = "run_with" if manifest["store"] else "run_rows" if streams else "run"
+    fetches = manifest["store"] is not None and not manifest["store"]["mapped"]
+    run = "run_with" if fetches else "run_rows" if streams else "run"
     return [f"{name}_{run}", f"{name}_run_steps"]
