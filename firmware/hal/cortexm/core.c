@@ -104,7 +104,8 @@ SHOAL_LINK uint32_t cortexm_idle(uint32_t microseconds, uint32_t core_hz, const 
         bool expired = (SYST_CSR & SYST_CSR_COUNTFLAG) != 0u;
         SYST_CSR = 0;
         SCB_ICSR = SCB_ICSR_PENDSTCLR;
-        slept = expired || left == 0u ? slice : (ticks - left) / per_microsecond;
+        /* a counter at zero that has not expired has not even started: a byte was faster */
+        slept = expired ? slice : left == 0u ? 0u : (ticks - left) / per_microsecond;
     }
     __asm volatile("cpsie i\n isb" ::: "memory");
     if (microseconds == HAL_FOREVER) {
