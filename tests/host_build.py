@@ -139,7 +139,7 @@ def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
     for i, (case, planned) in enumerate(zip(cases, plans, strict=True)):
         tensors, streams = planned.graph.tensors, planned.streams
         lines.append(f"    for (int n = 0; n < {len(case.samples)}; ++n) {{")
-        lines.append(f"        memset(m{i}_arena(), 0x5A + n, M{i}_ARENA_BYTES);")
+        lines.append(f"        for (uint32_t k = 0; k < M{i}_ARENA_BYTES; ++k) *m{i}_arena(k) = (uint8_t)(0x5A + n);")
         for k, tensor in enumerate(planned.graph.inputs):
             place = f"m{i}_in" if tensor in streams else f"m{i}_input({k})"
             lines.append(f"        if (fread({place}, 1, {tensors[tensor].bytes}, stdin) == 0) return 1;")

@@ -30,7 +30,7 @@ typedef struct {
     uint16_t output_count;
     const model_tensor *inputs;
     const model_tensor *outputs;
-    uint8_t *(*arena)(void);
+    uint8_t *(*arena)(uint32_t offset); /* its parts may lie apart */
     /* where input and output are whole; else null */
     int (*run)(void);
     int (*run_steps)(unsigned first, unsigned last);

@@ -105,14 +105,16 @@ SHOAL_LINK static reply tensors(const link_request *request) {
 }
 
 /* Where the piece {space, flags, index, offset} of `size` bytes lies, or 0 where it is out of range or never in the
- * arena as a whole. */
+ * arena in one piece. */
 SHOAL_LINK static uint8_t *piece(const uint8_t *header, uint32_t size) {
     const model_tensor whole = tensor(header[0], get16(header + 2));
     uint32_t offset = get32(header + 4);
     if (whole.row_bytes != 0 || offset > whole.bytes || size > whole.bytes - offset) {
         return 0;
     }
-    return image.arena() + whole.offset + offset;
+    uint8_t *first = image.arena(whole.offset + offset);
+    uint32_t last = size == 0 ? 0 : size - 1;
+    return image.arena(whole.offset + offset + last) == first + last ? first : 0;
 }
 
 SHOAL_LINK static reply write_piece(const link_request *request) {

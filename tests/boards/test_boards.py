@@ -89,6 +89,8 @@ def _drop(*path: str | int) -> Change:
         (_set("shoal", "regions", 1, "address", to="0x20000004"), "multiple of 32"),
         (_set("shoal", "regions", 1, "arena", to=False), "exactly one"),
         (_set("shoal", "regions", 0, "arena", to=True), "exactly one"),
+        (_set("shoal", "regions", 0, "tensors", to=True), "only RAM beside the arena's"),
+        (_set("shoal", "regions", 1, "tensors", to=True), "only RAM beside the arena's"),
         (_set("shoal", "regions", 0, "kind", to="ram"), "no region of kind flash"),
         (_set("shoal", "regions", 1, "name", to="flash"), "flash is there twice"),
         (_set("shoal", "regions", 1, "bytes", to=1 << 32), "32-bit"),

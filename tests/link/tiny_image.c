@@ -56,8 +56,8 @@ static int run(void) {
     return run_steps(0, 2);
 }
 
-static uint8_t *base(void) {
-    return arena;
+static uint8_t *place(uint32_t offset) {
+    return arena + offset;
 }
 
 const model_image image = {
@@ -72,7 +72,7 @@ const model_image image = {
     .output_count = 2,
     .inputs = inputs,
     .outputs = outputs,
-    .arena = base,
+    .arena = place,
     .run = run,
     .run_steps = run_steps,
     .reset = 0,

@@ -10,8 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Region:
-    """A memory region. `wait_states`: extra core cycles per read at the board's clock. `arena`: holds it.
-    `data_address`: where loads see a flash whose code window is `address`, if not there."""
+    """A memory region. `wait_states`: extra core cycles per read at the board's clock. `arena`: holds it, beside stack
+    and static data; `tensors`: a part of the arena may lie there, too. `data_address`: where loads see a flash whose
+    code window is `address`, if not there."""
 
     name: str
     kind: str  # flash | ram
@@ -19,6 +20,7 @@ class Region:
     bytes: int
     wait_states: int = 0
     arena: bool = False
+    tensors: bool = False
     data_address: int | None = None
 
 
@@ -117,3 +119,7 @@ class Board:
         """The region that holds code and weights (`flash`), or static data and the arena (`ram`)."""
         regions = [r for r in self.regions if r.kind == kind]
         return next((r for r in regions if r.arena), regions[0])
+
+    def arenas(self) -> list[Region]:
+        """The regions that parts of the arena may lie in, the fastest first; of equal ones as in the board file."""
+        return sorted((r for r in self.regions if r.arena or r.tensors), key=lambda r: r.wait_states)

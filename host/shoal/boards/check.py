@@ -122,6 +122,8 @@ def _regions(own: Mapping[str, Any]) -> Iterator[str]:
         spans.append((start, start + region["bytes"], i))
         if start + region["bytes"] > 1 << 32:
             yield f"/shoal/regions/{i}: {region['name']} ends beyond 32-bit addresses"
+        if region.get("tensors") and (region["kind"] != "ram" or region.get("arena")):
+            yield f"/shoal/regions/{i}/tensors: only RAM beside the arena's region takes tensors, too"
         if region["kind"] == "ram" and start % 32:
             yield f"/shoal/regions/{i}/address: RAM must start at a multiple of 32"
         if region.get("arena") and own["stack_bytes"] >= region["bytes"]:

@@ -115,6 +115,7 @@ def _region(region: Mapping[str, Any]) -> Region:
         bytes=region["bytes"],
         wait_states=region.get("wait_states", 0),
         arena=region.get("arena", False),
+        tensors=region.get("tensors", False),
         data_address=_address(region.get("data_address")),
     )
 

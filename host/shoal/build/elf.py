@@ -29,7 +29,11 @@ def loaded_bytes(elf: Path) -> int:
 def static_bytes(elf: Path) -> int:
     """Bytes of RAM that are neither main's stack nor the arena: data, zeroed data, what outlives a reset, the handlers'
     stack."""
-    return sum(size for name, size, writable, _ in _memory(elf) if writable and name not in (".stack", ".arena"))
+    return sum(
+        size
+        for name, size, writable, _ in _memory(elf)
+        if writable and name not in (".stack", ".arena") and not name.startswith(".arena.")
+    )
 
 
 def section_bytes(files: Iterable[Path], *prefixes: str) -> int:

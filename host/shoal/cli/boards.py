@@ -112,7 +112,7 @@ def _facts(board: Board) -> list[tuple[str, str]]:
         ("clock", f"{board.clock_hz / 1e6:g} MHz; counts cycles by {core.cycle_counter or 'nothing'}"),
     ]
     for region in board.regions:
-        holds = ", holds data and arena" if region.arena else ""
+        holds = ", holds data and arena" if region.arena else ", holds tensors" if region.tensors else ""
         text = f"{region.bytes:,} B at 0x{region.address:08x}, wait states {region.wait_states}{holds}"
         facts.append((region.name if region.name == region.kind else f"{region.kind} {region.name}", text))
     if board.store:

@@ -36,6 +36,7 @@ def build(directory: Path, env: str | None, verbose: bool) -> Result:
         built = build_directory(directory, env, verbose, report)
     board = project.board
     ram = built.static_bytes + built.arena_bytes + (board.stack_bytes if board.hal != "host" else 0)
+    room = sum(r.bytes for r in board.arenas())
     document: dict[str, Any] = {
         "board": board.id,
         "env": project.env,
@@ -57,7 +58,7 @@ def build(directory: Path, env: str | None, verbose: bool) -> Result:
             "stack_bytes": board.stack_bytes,
             "stack_bound_bytes": built.stack_bound_bytes,
             "total_bytes": ram,
-            "region_bytes": board.region("ram").bytes,
+            "region_bytes": room,
         },
         "store": _store(built, board),
     }
@@ -71,7 +72,7 @@ def build(directory: Path, env: str | None, verbose: bool) -> Result:
             memory += f" (can come to {built.stack_bound_bytes:,} B)"
         click.echo(f"{built.image}")
         click.echo(f"flash {_bar(built.flash_bytes, board.region('flash').bytes)}  {model}")
-        click.echo(f"RAM   {_bar(ram, board.region('ram').bytes)}  {memory}")
+        click.echo(f"RAM   {_bar(ram, room)}  {memory}")
         if built.store_image is not None and board.store is not None:
             click.echo(f"store {_bar(built.store_bytes, board.store.bytes)}  {built.store_image}")
 

@@ -49,11 +49,12 @@ def predicted(
             "region": ram.name,
             "region_bytes": ram.bytes,
             "arena_bytes": plan.arena_bytes,
+            "parts": [{"region": s.region, "bytes": s.bytes, "reads": s.reads} for s in plan.spans],
             "bound_bytes": plan.bound,
             "static_bytes": needs.static_bytes,
             "stack_total_bytes": needs.stack_bytes,
             "total_bytes": needs.ram_bytes,
-            "reserved_bytes": reserved_ram(board, needs),
+            "reserved_bytes": reserved_ram(plan, needs),
         },
         "flash": {
             "region": flash.name,

@@ -135,12 +135,12 @@ def _orders(buffers: Sequence[Buffer]) -> list[list[Buffer]]:
 _REPAIRS = 24
 
 
-def greedy(buffers: Sequence[Buffer], conflicts: Conflicts, goal: int) -> Layout:
+def greedy(buffers: Sequence[Buffer], conflicts: Conflicts, goal: int, repairs: int = _REPAIRS) -> Layout:
     """As good as it gets without a search; done as soon as the top is no higher than `goal`."""
     best: Layout | None = None
     for order in _orders(buffers):
         for downward in (False, True):
-            for _ in range(_REPAIRS):
+            for _ in range(repairs):
                 layout = _place(order, conflicts, downward)
                 if best is None or layout.top < best.top:
                     best = layout

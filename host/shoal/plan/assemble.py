@@ -16,12 +16,20 @@ from shoal.plan.lifetimes import Cut, Needs, page_key, scratch_key, state_key, t
 from shoal.plan.pages import page
 from shoal.plan.phases import phases
 from shoal.plan.segments import Task
-from shoal.plan.steps import Options, Page, Part, Placement, Plan, Rows, Segment, Step
+from shoal.plan.steps import Options, Page, Part, Placement, Plan, Rows, Segment, Span, Step
 
 
 def assemble(
-    work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout, bound: int, board: Board, options: Options
+    work: Work,
+    cuts: Sequence[Cut],
+    needs: Needs,
+    layout: Layout,
+    bound: int,
+    board: Board,
+    options: Options,
+    spans: tuple[Span, ...] = (),
 ) -> Plan:
+    """`spans`: the parts of the arena, where it is not one in the board's RAM."""
     steps, stored = [], 0
     for index, cut in enumerate(cuts):
         steps.append(_step(work, index, cut, needs, layout, stored))
@@ -33,6 +41,7 @@ def assemble(
         name=options.name or work.graph.name,
         steps=tuple(steps),
         placements=_placements(work, cuts, needs, layout),
+        spans=spans or (Span(board.region("ram").name, 0, layout.top),),
         arena_bytes=layout.top,
         bound=bound,
         weights_bytes=sum(c.bytes for c in unique_constants([c for s in steps if s.page is None for c in s.calls])),
@@ -92,7 +101,7 @@ def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, stored
         outputs=(),
         scratch=None,
         state=None,
-        macs=sum(_macs(work, k) for k in tasks),
+        macs=sum(macs(work, k) for k in tasks),
         arena_bytes=_used(needs, layout, needs.times[index]),
     )
     if candidate.events:
@@ -118,14 +127,14 @@ def _page(one: Task, call: Call, stored: int, place: int) -> Page:
     return page(call, stored, place, (one.channel, one.channel + one.channels))
 
 
-def _macs(work: Work, k: int) -> int:
+def macs(work: Work, k: int) -> int:
     """Of a task, which may compute only some of its operator's output channels."""
     one, graph = work.tasks[k], work.graph
     if one.operator is None:
         return 0
     operator = graph.operators[one.operator]
-    macs = kind(operator.kind).macs(operator, graph.tensors)
-    return macs * one.channels // graph.tensors[one.outputs[0]].shape[-1] if one.channels else macs
+    every = kind(operator.kind).macs(operator, graph.tensors)
+    return every * one.channels // graph.tensors[one.outputs[0]].shape[-1] if one.channels else every
 
 
 def _part(work: Work, k: int, call: Call | None, needs: Needs, layout: Layout) -> Part:

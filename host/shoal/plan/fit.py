@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shoal.boards.board import Board
+from shoal.boards.board import Board, Region
 from shoal.errors import DoesNotFit
 from shoal.plan.predict import Prediction
 from shoal.plan.segments import image
@@ -18,7 +18,7 @@ def shortfall(plan: Plan, needs: Prediction) -> DoesNotFit | None:
 def missing(plan: Plan, needs: Prediction) -> tuple[int, int]:
     """How many bytes of RAM and of flash the plan is short of, by budgets and regions; not positive where it fits."""
     board, options = plan.board, plan.options
-    ram, flash = reserved_ram(board, needs) - board.region("ram").bytes, needs.flash_bytes - board.region("flash").bytes
+    ram, flash = _over(plan, needs)[1], needs.flash_bytes - board.region("flash").bytes
     if options.ram_budget is not None:
         ram = max(ram, plan.arena_bytes - options.ram_budget)
     if options.flash_budget is not None:
@@ -56,15 +56,14 @@ def _less(plan: Plan, budget: int) -> str:
 
 def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     board = plan.board
-    ram, flash = board.region("ram"), board.region("flash")
-    short = reserved_ram(board, needs) - ram.bytes
+    flash = board.region("flash")
+    ram, short = _over(plan, needs)
     if short > 0:
         step = plan.widest()
-        room = max(0, ram.bytes - reserved_ram(board, needs) + plan.arena_bytes)
+        room = max(0, plan.arena_bytes - short)
         return DoesNotFit(
             f"needs {step.arena_bytes:,} B of arena, which takes {plan.arena_bytes:,} B in all;"
-            f" region {ram.name} of {board.id} has {ram.bytes:,} B,"
-            f" of which {room:,} B are left beside stack and static data ({short:,} B short)",
+            f" {_left(board, ram, room)} beside stack and static data ({short:,} B short)",
             where=f"step {step.index} {step.kind}",
             advice=f"try another --board: `shoal analyze MODEL` says which ones fit{_less(plan, room)}",
         )
@@ -90,6 +89,23 @@ def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     return None
 
 
-def reserved_ram(board: Board, needs: Prediction) -> int:
-    """What the linker must find room for: the whole stack that the board sets aside, not only the part in use."""
-    return board.stack_bytes + needs.static_bytes + needs.arena_bytes
+def _left(board: Board, ram: Region, room: int) -> str:
+    every = board.arenas()
+    if len(every) == 1:
+        return f"region {ram.name} of {board.id} has {ram.bytes:,} B, of which {room:,} B are left"
+    return f"regions {', '.join(r.name for r in every)} of {board.id} leave {room:,} B"
+
+
+def reserved_ram(plan: Plan, needs: Prediction) -> int:
+    """What the linker must find room for in the board's RAM: the whole stack that the board sets aside, not only the
+    part in use, static data, and the part of the arena that lies there."""
+    held = sum(s.bytes for s in plan.spans if s.region == plan.board.region("ram").name)
+    return plan.board.stack_bytes + needs.static_bytes + held
+
+
+def _over(plan: Plan, needs: Prediction) -> tuple[Region, int]:
+    """The region that is short of RAM by the most bytes, or has the least to spare, and that number."""
+    ram = plan.board.region("ram")
+    held = {s.region: s.bytes for s in plan.spans} | {ram.name: reserved_ram(plan, needs)}
+    regions = [r for r in plan.board.arenas() if r.name in held]
+    return max(((r, held[r.name] - r.bytes) for r in regions), key=lambda found: found[1])

@@ -14,14 +14,15 @@ from shoal.errors import Unsupported
 from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Call
-from shoal.plan import arena, candidates, pages, remembered
+from shoal.plan import arena, candidates, pages, regions, remembered
 from shoal.plan.arena import Layout
 from shoal.plan.assemble import assemble
 from shoal.plan.candidates import Work
 from shoal.plan.choose import Chooser
-from shoal.plan.fit import missing, reserved_ram, shortfall
+from shoal.plan.fit import missing, shortfall
 from shoal.plan.lifetimes import Cut, needs
 from shoal.plan.predict import predict
+from shoal.plan.regions import spread
 from shoal.plan.remembered import Remembered
 from shoal.plan.search import Search
 from shoal.plan.steps import Options, Plan, Progress, silent
@@ -61,23 +62,32 @@ def _in_flash(graph: Graph, board: Board, options: Options, progress: Progress) 
         known = _found(graph, board, options, made, progress)
         if time.monotonic() - started > _SOON:
             remembered.write(file, known)
-    return assemble(known.work, known.cuts, known.needs, known.layout, known.bound, board, options)
+    return spread(known.work, known.cuts, known.needs, known.layout, known.bound, board, options)
 
 
 def _found(graph: Graph, board: Board, options: Options, made: Plan, progress: Progress) -> Remembered:
     """The fastest plan that a search finds to fit the budget and what the board's RAM leaves beside a plan that was
     `made`; else the smallest."""
-    most = board.region("ram").bytes - reserved_ram(board, predict(made)) + made.arena_bytes
-    if options.ram_budget is not None:
-        most = min(most, options.ram_budget)
     for weight in _WEIGHTS[options.prefer == "size" :]:
         search = _search(graph, board.core.features, options.feed, options.drain, weight, progress)
-        found = search.fastest(most) or search.smallest()
-        known = Remembered(search.work, found.cuts, found.needs, found.layout, search.bound)
-        assembled = assemble(search.work, found.cuts, found.needs, found.layout, search.bound, board, options)
-        if missing(assembled, predict(assembled))[1] <= 0:
+        for most in _rooms(board, options, made):
+            found = search.fastest(most) or search.smallest()
+            known = Remembered(search.work, found.cuts, found.needs, found.layout, search.bound)
+            placed = spread(search.work, found.cuts, found.needs, found.layout, search.bound, board, options)
+            ram, flash = missing(placed, predict(placed))
+            if ram <= 0:
+                break
+        if flash <= 0:
             break
     return known
+
+
+def _rooms(board: Board, options: Options, made: Plan) -> list[int]:
+    """How large an arena may be, by the budget and what the board's RAM leaves beside a plan that was `made`: in all
+    regions together, which what is in one piece may not fit, and in one."""
+    room = regions.rooms(board, predict(made).static_bytes).values()
+    budget = _ANY if options.ram_budget is None else options.ram_budget
+    return sorted({min(budget, sum(room)), min(budget, max(room))}, reverse=True)
 
 
 def curve(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> list[Plan]:
@@ -111,8 +121,7 @@ def _paged(graph: Graph, board: Board, options: Options, progress: Progress, who
     plan `whole`; as near to that as it goes."""
     features, weight = board.core.features, _WEIGHTS[-1]
     calls = _candidates(graph, features)
-    room = board.region("ram").bytes - reserved_ram(board, predict(whole)) + whole.arena_bytes
-    most = room if options.ram_budget is None else min(room, options.ram_budget)
+    most = _rooms(board, options, whole)[-1]
     base = _work(graph, features, options.feed, options.drain, weight)
     live = {t.operator: candidates.live_bytes(base, k) for k, t in enumerate(base.tasks) if t.operator is not None}
     made = whole
@@ -126,7 +135,7 @@ def _paged(graph: Graph, board: Board, options: Options, progress: Progress, who
             search = Search(work)
             search.progress = progress
             found = search.fastest(most) or search.smallest()
-            made = assemble(work, found.cuts, found.needs, found.layout, search.bound, board, options)
+            made = spread(work, found.cuts, found.needs, found.layout, search.bound, board, options)
             ram, flash = missing(made, predict(made))
             if ram > 0:
                 break
@@ -230,7 +239,7 @@ def _made(graph: Graph, board: Board, options: Options, calls: Sequence[Call]) -
     need = needs(work, cuts)
     bound = max(c.candidate.bound for c in cuts)
     layout = _greedy(need.buffers, tuple(need.conflicts.items()), bound)
-    return assemble(work, cuts, need, layout, bound, board, options)
+    return spread(work, cuts, need, layout, bound, board, options)
 
 
 @lru_cache(maxsize=64)

@@ -44,6 +44,17 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A part of the arena: `bytes` from its byte `start` on, in one memory region of the board. `reads`: how often an
+    inference reads its bytes, by `plan.regions`; None on a board with one region for the arena."""
+
+    region: str
+    start: int
+    bytes: int
+    reads: int | None = None
+
+
+@dataclass(frozen=True)
 class Rows:
     """Where the rows of one operand lie in the arena: row y at offset + (y modulo count, or y where count is 0) · pitch
     bytes."""
@@ -179,8 +190,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A network planned for one board: steps over one arena. `bound` is the live-bytes bound over the plan space
-    searched; `weights_bytes` lie in flash, `store_bytes` in a second store."""
+    """A network planned for one board: steps over one arena, whose parts are `spans`. `bound` is the live-bytes bound
+    over the plan space searched; `weights_bytes` lie in flash, `store_bytes` in a second store."""
 
     graph: Graph
     board: Board
@@ -188,6 +199,7 @@ class Plan:
     name: str
     steps: tuple[Step, ...]
     placements: tuple[Placement, ...]
+    spans: tuple[Span, ...]
     arena_bytes: int
     bound: int
     weights_bytes: int

@@ -42,6 +42,7 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         "rounding": "double",
         "solver": solver(),
         "arena_bytes": plan.arena_bytes,
+        "arena_parts": [{"region": s.region, "start": s.start, "bytes": s.bytes} for s in plan.spans],
         "bound_bytes": plan.bound,
         "weights_bytes": plan.weights_bytes,
         "store": _store(plan),

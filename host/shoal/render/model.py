@@ -9,9 +9,9 @@ import shoal
 from shoal.operators.base import Call
 from shoal.plan.assemble import begins, unique_constants
 from shoal.plan.sharing import common, differing
-from shoal.plan.steps import Plan, Step, Stream, instance
+from shoal.plan.steps import Plan, Span, Step, Stream, instance
 from shoal.render.manifest import store_file
-from shoal.render.records import Function, Names, User, bind, operands
+from shoal.render.records import Function, Names, User, bind, operands, place
 from shoal.render.segment import Segments
 from shoal.render.text import C_TYPES, c_ident
 from shoal.tensors import Tensor
@@ -55,6 +55,10 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "board": plan.board.id,
         "board_name": plan.board.name,
         "arena_bytes": plan.arena_bytes,
+        "spans": plan.spans,
+        "parts": len(plan.spans) > 1,
+        "arena_section": _arena_section(plan, plan.spans[0]),
+        "sections": {s.region: _arena_section(plan, s) for s in plan.spans},
         "weights_bytes": plan.weights_bytes,
         "macs": sum(s.macs for s in plan.steps),
         "labels": list(graph.labels),
@@ -83,7 +87,9 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "functions": list(functions.values()),
         "row_functions": segments.rows,
         "segments": segments.functions,
-        "steps": [_step(s, functions, names) if s.segment is None else segments.step(s, s.segment) for s in plan.steps],
+        "steps": [
+            _step(plan, s, functions, names) if s.segment is None else segments.step(s, s.segment) for s in plan.steps
+        ],
         "constants": constants,
     }
 
@@ -105,6 +111,7 @@ def _tensor(plan: Plan, index: int, name: str, role: str, ordinal: int) -> dict[
         "scale": tensor.scale if quantized else 1.0,
         "zero_point": tensor.zero_point if quantized else 0,
         "offset": None if index in plan.streams else plan.placement(index).offset,
+        "place": None if index in plan.streams else place(plan.placement(index).offset, plan.spans),
         "rows": _rows(plan.streams.get(index)),
     }
 
@@ -114,6 +121,11 @@ def _rows(stream: Stream | None) -> dict[str, Any] | None:
         return None
     order = "from the top down" if stream.direction > 0 else "from the bottom up"
     return {"count": stream.count, "bytes": stream.bytes, "order": order, "step": stream.direction}
+
+
+def _arena_section(plan: Plan, span: Span) -> str:
+    """The section of a part of the arena: the linker script of its board knows which region that goes to."""
+    return ".bss.arena" if span.region == plan.board.region("ram").name else f".bss.arena.{span.region}"
 
 
 _ASCII = str.maketrans({"×": "x", "−": "-", "·": "*", "→": ">"})
@@ -138,7 +150,7 @@ def _functions(plan: Plan) -> dict[Any, StepFunction]:
         paged = "_paged" if used[0][0].page is not None else ""
         name = f"{kernel.function}_{number}" if kernel.literal else f"{kernel.function}_any{paged}"
         comment = _function_comment(plan, [c for _, c in used], [s for s, _ in used])
-        bound = bind([_user(s, c) for s, c in used])
+        bound = bind([_user(s, c) for s, c in used], plan.spans)
         functions[key] = StepFunction(name, kernel.function, comment, bound, used[0][0].page is not None)
     return functions
 
@@ -165,14 +177,14 @@ def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
     return f"{where}: {kind}, {sources} to {_dims(tensors[call.outputs[0]])}"
 
 
-def _step(step: Step, functions: dict[Any, StepFunction], names: Names) -> dict[str, Any]:
+def _step(plan: Plan, step: Step, functions: dict[Any, StepFunction], names: Names) -> dict[str, Any]:
     [call] = step.calls
     function = functions[_function_key(step, call)]
     return {
         "index": step.index,
         "comment": f"{step.kind}, {_short(step.name)}",
         "function": function.name,
-        "record": function.bound.record(_user(step, call), names),
+        "record": function.bound.record(_user(step, call), names, plan.spans),
     }
 
 

@@ -94,6 +94,7 @@ def link_script(board: Board) -> str:
             load=load,
             rodata_address=rodata_address,
             ram=ram.name,
+            parts=[r.name for r in board.arenas() if r != ram],
             store=STORE if store is not None else None,
             stack_bytes=board.stack_bytes,
             handler_stack_bytes=HANDLER_STACK_BYTES,

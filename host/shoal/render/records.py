@@ -10,7 +10,7 @@ import numpy as np
 
 from shoal.operators.base import Constant
 from shoal.plan.sharing import common, differing, multiple, scalar_type
-from shoal.plan.steps import Page
+from shoal.plan.steps import Page, Span
 from shoal.render.text import C_TYPES, Members
 
 #: the name of each constant's array, by dtype and bytes
@@ -48,26 +48,31 @@ class Function:
     fields: tuple[tuple[str, str], ...]
     units: Mapping[str, int]
 
-    def record(self, user: User, names: Names) -> Members:
-        """What a user's record holds."""
+    def record(self, user: User, names: Names, spans: Sequence[Span]) -> Members:
+        """What a user's record holds, in an arena of these parts."""
         values: dict[str, Any] = dict(user.starts)
         if user.page is None:
             values = {c.role: names[c.values.dtype.str, c.values.tobytes()] for c in user.constants}
         else:
             values["page"] = [(n, getattr(user.page, n)) for n in _PAGE]
-        values |= dict((*user.addresses.items(), *user.shape, *user.geometry, *user.parameters))
+            values["page"].append(("place", place(user.page.place, spans)))
+        values |= {name: place(offset, spans) for name, offset in user.addresses.items()}
+        values |= dict((*user.shape, *user.geometry, *user.parameters))
         values |= {name: values[name] // unit for name, unit in self.units.items()}
         return [(name, values[name]) for _, name in self.fields]
 
 
-def bind(users: Sequence[User]) -> Function:
-    """The function of these users. Offsets are members of its kernel's arguments, too, unless it computes rows."""
+def bind(users: Sequence[User], spans: Sequence[Span]) -> Function:
+    """The function of these users. Offsets are members of its kernel's arguments, too, unless it computes rows; in an
+    arena of several parts they are addresses of the machine."""
     shape, parameters = common([u.shape for u in users]), common([u.parameters for u in users])
     geometry = common([u.geometry for u in users])
     addresses = [name for name in users[0].addresses]
     values = [dict((*u.shape, *u.geometry, *u.parameters)) for u in users]
     units = {n: multiple(int(v[n]) for v in values) for n in differing((*shape, *geometry))}
-    scalars = [(scalar_type([u.addresses[n] for u in users], "uint32"), n) for n in addresses]
+    scalars = [
+        (scalar_type([u.addresses[n] for u in users], "uint32") if len(spans) == 1 else "uint32", n) for n in addresses
+    ]
     scalars += [
         (scalar_type([v[n] // units[n] if n in units else v[n] for v in values]), n)
         for n in values[0]
@@ -101,7 +106,16 @@ def bind(users: Sequence[User]) -> Function:
 
 
 #: members of a page's record
-_PAGE = ("offset", "bytes", "crc", "place")
+_PAGE = ("offset", "bytes", "crc")
+
+
+def place(offset: int, spans: Sequence[Span]) -> int | str:
+    """How generated code names a place in the arena: by its offset or, where the arena's parts lie in several regions,
+    by what the model's C calls the part, and the offset in it."""
+    if len(spans) == 1:
+        return offset
+    span = max((s for s in spans if s.start <= offset), key=lambda s: s.start)
+    return f"in_{span.region}({offset - span.start})"
 
 
 def from_record(member: str, unit: int = 1) -> str:

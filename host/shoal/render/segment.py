@@ -9,7 +9,7 @@ from typing import Any
 from shoal.operators.base import Band, Call
 from shoal.plan.sharing import by_rows
 from shoal.plan.steps import Part, Plan, RowRun, Rows, Segment, Step, instance
-from shoal.render.records import Function, Names, User, bind, from_record, operands
+from shoal.render.records import Function, Names, User, bind, from_record, operands, place
 from shoal.render.text import Members
 
 
@@ -66,7 +66,7 @@ class Segments:
     """What the templates place of all segments of a plan."""
 
     def __init__(self, plan: Plan, names: Names) -> None:
-        self._names = names
+        self._names, self._spans = names, plan.spans
         self._rows = _row_functions(plan)
         self._functions: dict[Any, SegmentFunction] = {}
         for step in plan.steps:
@@ -118,10 +118,10 @@ class Segments:
             statements=tuple(_statements(segment, functions, places, members)),
         )
 
-    def _record(self, part: Part) -> int | Members:
+    def _record(self, part: Part) -> int | str | Members:
         if part.call is None:
-            return _streamed(part).offset
-        return self._rows[_key(part.call)].bound.record(_user(part, part.call), self._names)
+            return place(_streamed(part).offset, self._spans)
+        return self._rows[_key(part.call)].bound.record(_user(part, part.call), self._names, self._spans)
 
 
 #: what brings a row of the input and hands one of the output away
@@ -149,7 +149,7 @@ def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
 def _row_function(plan: Plan, name: str, used: Sequence[tuple[Part, Call]]) -> RowFunction:
     part, call = used[0]
     band = _band(call)
-    bound = bind([_user(p, c) for p, c in used])
+    bound = bind([_user(p, c) for p, c in used], plan.spans)
     inputs, working = operands("input", len(call.inputs)), _working(band)
     shapes = ["x".join(map(str, plan.graph.tensors[t].shape)) for t in (*call.inputs, *call.outputs)]
     sizes = f"{' and '.join(shapes[:-1])} to {shapes[-1]}" if call.kernel.literal else "shapes from its record"

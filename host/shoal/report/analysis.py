@@ -34,6 +34,7 @@ def analysis(document: Mapping[str, Any]) -> list[RenderableType]:
         if "candidates" in members[0]["steps"][0]:
             tables.append(_candidates(members[0], alone=len(boards) == 1))
     tables.append(_boards(boards))
+    tables += [_parts(b) for b in boards if b["named"] and b["ram"]["parts"][0]["reads"] is not None]
     if document["curve"] is not None:
         tables += _curve(document["curve"])
     return [*tables, _NOTE]
@@ -134,6 +135,16 @@ def _boards(boards: Sequence[Mapping[str, Any]]) -> Table:
             "–" if b["instructions"] is None else f"{b['instructions']:,}",
         )
     return table
+
+
+def _parts(board: Mapping[str, Any]) -> str:
+    """Which part of the arena lies where, and how much of what is read of it is read there."""
+    parts = board["ram"]["parts"]
+    every = sum(p["reads"] for p in parts)
+    said = (
+        f"{p['bytes']:,} B in {p['region']} with {100 * p['reads'] / max(every, 1):.1f} % of its reads" for p in parts
+    )
+    return f"The arena on {_plain(board['board'])}: {', '.join(said)}."
 
 
 def _curve(curve: Mapping[str, Any]) -> list[RenderableType]:

@@ -1,0 +1,104 @@
+"""Which memory region each buffer lies in, where a board has several for the arena: the fastest first, by reads per
+byte.
+
+The arena stays one space of offsets, cut into parts that no buffer straddles: on a board each part is an array in its
+region, on the host they are one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from shoal.boards.board import Board
+from shoal.plan import arena
+from shoal.plan.arena import Buffer, Conflicts, Layout
+from shoal.plan.assemble import assemble, macs
+from shoal.plan.candidates import Work
+from shoal.plan.lifetimes import Cut, Needs, page_key, scratch_key, state_key, tensor_key
+from shoal.plan.predict import predict
+from shoal.plan.steps import Options, Plan, Span
+
+#: parts of the arena start and end at multiples of this
+PART_ALIGN = 16
+
+
+def rooms(board: Board, static_bytes: int) -> dict[str, int]:
+    """By region, the fastest first: what it has for the arena; not less than nothing."""
+    return {
+        r.name: max(0, r.bytes - (board.stack_bytes + static_bytes if r.arena else 0)) // PART_ALIGN * PART_ALIGN
+        for r in board.arenas()
+    }
+
+
+def spread(
+    work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout, bound: int, board: Board, options: Options
+) -> Plan:
+    """The plan of these cuts, which have a `layout` in one arena, with buffers in the fastest regions that have room:
+    by reads per byte or, where what is left over does not fit so, all of it in the fastest region that takes it."""
+    whole = assemble(work, cuts, needs, layout, bound, board, options)
+    if len(board.arenas()) == 1:
+        return whole
+    room = rooms(board, predict(whole).static_bytes)
+    read = reads(work, cuts, needs)
+    alone = [Span(name, 0, layout.top, sum(read.values())) for name, most in room.items() if layout.top <= most]
+    if alone and alone[0].region == next(iter(room)):
+        return assemble(work, cuts, needs, layout, bound, board, options, (alone[0],))
+    divided, spans = _divided(needs, read, room)
+    budget = options.ram_budget
+    fits = spans[-1].bytes <= room[spans[-1].region] and (budget is None or divided.top <= budget)
+    if alone and not fits:
+        return assemble(work, cuts, needs, layout, bound, board, options, (alone[0],))
+    return assemble(work, cuts, needs, divided, bound, board, options, spans)
+
+
+def reads(work: Work, cuts: Sequence[Cut], needs: Needs) -> Counter[str]:
+    """By buffer, how many bytes of it an inference reads, as far as the network says: every multiply-accumulate reads
+    one where its kernel works, which is its state and scratch or, without these, its inputs; and inputs are read once
+    at least. Pages of constants are read by every one, too."""
+    sizes = {b.key: b.bytes for b in needs.buffers}
+    found: Counter[str] = Counter()
+    for cut in cuts:
+        for k, call in enumerate(cut.option.calls, cut.candidate.first):
+            inputs = work.tasks[k].inputs if call is None else call.inputs
+            for tensor in inputs:
+                found[tensor_key(tensor)] += work.images[tensor].bytes
+            worked = [key for key in (scratch_key(k), state_key(k)) if key in sizes] or [tensor_key(t) for t in inputs]
+            every, held = macs(work, k), sum(sizes[key] for key in worked)
+            for key in worked:
+                found[key] += every * sizes[key] // held
+            if page_key(k) in sizes:
+                found[page_key(k)] += every
+    return found
+
+
+def _divided(needs: Needs, read: Counter[str], room: dict[str, int]) -> tuple[Layout, tuple[Span, ...]]:
+    """Every region takes of what is left the most read bytes that fit; the last one all that is left, fit or not."""
+    left = sorted(needs.buffers, key=lambda b: (-read[b.key] / b.bytes, b.first, b.key))
+    offsets: dict[str, int] = {}
+    spans: list[Span] = []
+    for number, (name, most) in enumerate(room.items(), 1):
+        if number < len(room):
+            held, layout = _filled(left, needs.conflicts, most)
+        else:
+            held, layout = left, arena.greedy(left, needs.conflicts, 0)
+        if held:
+            start = spans[-1].start + spans[-1].bytes if spans else 0
+            offsets |= {key: start + offset for key, offset in layout.offsets.items()}
+            size = layout.top if held == left else -(-layout.top // PART_ALIGN) * PART_ALIGN
+            spans.append(Span(name, start, size, sum(read[b.key] for b in held)))
+            left = [b for b in left if b not in held]
+        if not left:
+            break
+    return Layout(offsets, spans[-1].start + spans[-1].bytes), tuple(spans)
+
+
+def _filled(buffers: Sequence[Buffer], conflicts: Conflicts, most: int) -> tuple[list[Buffer], Layout]:
+    """Of these buffers, in this order, each one that still fits."""
+    held: list[Buffer] = []
+    layout = Layout({}, 0)
+    for buffer in buffers:
+        if buffer.bytes <= most:
+            tried = arena.greedy([*held, buffer], conflicts, most, repairs=1)
+            if tried.top <= most:
+                held, layout = [*held, buffer], tried
+    return held, layout
