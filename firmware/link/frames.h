@@ -54,6 +54,10 @@ SHOAL_LINK static inline uint8_t *put32(uint8_t *to, uint32_t value) {
     return put16(put16(to, (uint16_t)value), (uint16_t)(value >> 16));
 }
 
+SHOAL_LINK static inline uint8_t *put64(uint8_t *to, uint64_t value) {
+    return put32(put32(to, (uint32_t)value), (uint32_t)(value >> 32));
+}
+
 SHOAL_LINK static inline uint8_t *put_bytes(uint8_t *to, const uint8_t *from, uint32_t count) {
     while (count-- > 0) {
         *to++ = *from++;

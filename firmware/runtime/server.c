@@ -196,13 +196,12 @@ SHOAL_LINK static reply run(const link_request *request, unsigned first, unsigne
     if (measured.code != 0) {
         return refuse_value(STATUS_MODEL, (uint32_t)measured.code);
     }
-    uint8_t *to = put32(link_room(), (uint32_t)measured.cycles);
-    to = put32(to, (uint32_t)(measured.cycles >> 32));
+    uint8_t *to = put64(link_room(), measured.cycles);
     to = put32(put32(to, measured.stack), measured.stack_total);
     *to++ = 0; /* requests that wait: this node has no queue */
     to = put32(put32(to, bytes_in + rows.bytes_in), bytes_out + rows.bytes_out);
     bytes_in = bytes_out = 0;
-    return answer(put16(to, link_repeats(request->port)));
+    return answer(put64(put16(to, link_repeats(request->port)), rows.cycles));
 }
 
 SHOAL_LINK static reply run_steps(const link_request *request) {

@@ -48,6 +48,7 @@ def result(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "rounding": "double",
         "clock_hz": 168_000_000,
         "latency": dict(LATENCY),
+        "traffic": None,
         "ram": {
             "arena_bytes": 4_000,
             "static_bytes": 2_500,

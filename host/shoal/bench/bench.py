@@ -28,6 +28,7 @@ def bench(
     from shoal import boards
     from shoal.bench import exact, latency, sizes
     from shoal.bench.inputs import generator
+    from shoal.bench.traffic import traffic
     from shoal.build.builder import build
     from shoal.link.connect import open_node
     from shoal.render.manifest import load
@@ -66,6 +67,7 @@ def bench(
         "rounding": manifest["rounding"],
         "clock_hz": clock_hz if own and clock_hz else None,
         "latency": timing,
+        "traffic": traffic(manifest, board, [s.answer for s in samples], source, clock_hz),
         "ram": sizes.ram(built, [s.answer for s in samples], own),
         "flash": sizes.flash(built, own),
         "energy": energy(board, timing["milliseconds"]),

@@ -169,6 +169,7 @@ def as_result(graph: Graph, entry: dict[str, Any], options: Options) -> dict[str
             "assumption": None,
             "steps": steps,
         },
+        "traffic": None,
         "ram": {
             "arena_bytes": entry["ram"]["arena_bytes"],
             "static_bytes": entry["ram"]["static_bytes"],

@@ -149,10 +149,12 @@ def memory(subject: Subject) -> str:
 def garbled_link(subject: Subject) -> str:
     """Frames that are lost, damaged, repeated or cut cost retries, never a wrong answer."""
     node = _stream_node(subject)
-    clean = [_bytes(subject.session.run(row).outputs) for row in subject.inputs[:4]]
+    fetched = _fetched(subject.manifest)
+    # where each run fetches a store over the same line, one input is traffic enough
+    clean = [_bytes(subject.session.run(row).outputs) for row in subject.inputs[: 1 if fetched else 4]]
     # about eight harmed frames, whatever the size of the tensors: each may cost half a second
-    pieces = len(clean) * (4 + sum(_pieces(t) for t in (*subject.manifest["inputs"], *subject.manifest["outputs"])))
-    rate = min(0.15, 8 / pieces)
+    tensors = sum(_pieces(t) for t in (*subject.manifest["inputs"], *subject.manifest["outputs"]))
+    rate = min(0.15, 8 / (len(clean) * (4 + tensors + fetched)))
     lines: list[Garbled] = []
 
     def garble(line: Stream) -> Stream:
@@ -172,6 +174,12 @@ def _pieces(tensor: Mapping[str, Any]) -> int:
     """In about how many pieces a tensor of the manifest travels: questions and answers of its rows, or requests."""
     rows = tensor["rows"]
     return int(2 * rows["count"] * (1 + rows["bytes"] // 240) if rows else tensor["bytes"] // 100)
+
+
+def _fetched(manifest: Mapping[str, Any]) -> int:
+    """In about how many frames, questions and answers, a run fetches its store; 0 where it fetches none."""
+    store = manifest["store"]
+    return 0 if store is None or store["mapped"] else int(2 * (1 + store["bytes"] // 240))
 
 
 def fault_reports(subject: Subject) -> str:

@@ -182,7 +182,7 @@ class StreamNode:
             self.drained(i) if size.row else self._read(Space.OUTPUT, i, 0, size.whole)
             for i, size in enumerate(self._sizes[Space.OUTPUT])
         )
-        return Answer(outputs, ran.cycles, ran.stack_bytes, ran.stack_total_bytes, self.retries - before)
+        return self._answer(outputs, ran, before)
 
     def load(self, inputs: Sequence[bytes]) -> None:
         sizes = self._known().input_bytes
@@ -206,7 +206,11 @@ class StreamNode:
         before = self.retries
         self._plan()
         ran = self._ran(Type.RUN_STEPS, struct.pack("<HH", first, last))
-        return Answer((), ran.cycles, ran.stack_bytes, ran.stack_total_bytes, self.retries - before)
+        return self._answer((), ran, before)
+
+    def _answer(self, outputs: tuple[bytes, ...], ran: Ran, retries_before: int) -> Answer:
+        retries = self.retries - retries_before
+        return Answer(outputs, ran.cycles, ran.stack_bytes, ran.stack_total_bytes, retries, ran.link_cycles)
 
     def drained(self, index: int) -> bytes:
         return bytes(self._streams[Space.OUTPUT, index])

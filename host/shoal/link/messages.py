@@ -317,7 +317,8 @@ def pack_plan(assignments: tuple[Assignment, ...]) -> bytes:
 @dataclass(frozen=True)
 class Ran:
     """The answer to RUN and RUN_STEPS. `queue`: requests that waited; `repeats`: that came more than once in this
-    session; bytes of tensors since the run before."""
+    session; bytes of tensors since the run before. `link_cycles`: of asking for rows and pages and handing rows away,
+    which `cycles` leaves out."""
 
     cycles: int
     stack_bytes: int
@@ -326,10 +327,11 @@ class Ran:
     bytes_in: int
     bytes_out: int
     repeats: int
+    link_cycles: int
 
     @classmethod
     def unpack(cls, answer: bytes) -> Ran:
-        return cls(*_unpack("QIIBIIH", answer))
+        return cls(*_unpack("QIIBIIHQ", answer))
 
 
 def check(answer: bytes, where: str = "") -> bytes:

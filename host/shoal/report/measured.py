@@ -34,6 +34,7 @@ def measured(document: Mapping[str, Any]) -> list[RenderableType]:
 
 def _figures(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield from _latency(document["latency"], document["clock_hz"])
+    yield from _traffic(document["traffic"])
     ram, flash, energy = document["ram"], document["flash"], document["energy"]
     if ram["total_bytes"] is None:
         yield "arena", _bytes(ram["arena_bytes"]), "the node tells nothing of the board's stack and static data"
@@ -65,6 +66,22 @@ def _latency(latency: Mapping[str, Any], clock_hz: int | None) -> Iterator[tuple
     if latency["milliseconds_estimated"] is not None:
         why = "" if latency["cycles_estimated"] is not None else f": {latency['assumption']}"
         yield "time", f"≈ {latency['milliseconds_estimated']:,.2f} ms", f"estimated{_at(clock_hz)}{why}"
+
+
+def _traffic(traffic: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str]]:
+    """What comes and goes while the model runs, and how long that takes."""
+    if traffic is None:
+        return
+    if traffic["store_pages"]:
+        where = "mapped store" if traffic["mapped"] else "store, over the link"
+        yield "store", _bytes(traffic["store_bytes"]), f"in {traffic['store_pages']} pages of the {where}, each run"
+    for way, what in (("in", "input"), ("out", "output")):
+        if traffic[f"rows_{way}_bytes"]:
+            yield f"rows {way}", _bytes(traffic[f"rows_{way}_bytes"]), f"of the {what}, over the link, each run"
+    if traffic["milliseconds"] is not None:
+        measured = traffic["source"] == "board"
+        remark = "measured, beside the model's own time" if measured else f"model: {traffic['assumption']}"
+        yield "their time", f"{'' if measured else '≈ '}{traffic['milliseconds']:,.1f} ms", remark
 
 
 def _at(clock_hz: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Constants that are linked to a second store which the board maps: plain API, an image of their own."""
+"""Constants in a second store: linked to where the board maps it, or fetched from the host."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ def test_a_model_reads_its_store_where_it_is_mapped(shoal, wide, tmp_path):
     assert "wide_infer(" in (folder / "model" / "wide.h").read_text()
     measured = shoal("bench", folder, "--runs", 1, "--json").document
     assert measured["exact"] in (True, None) and measured["latency"]["instructions"] > 394_972
+    assert measured["traffic"]["mapped"] and measured["traffic"]["source"] == "model"
+    assert measured["traffic"]["store_bytes"] == 394_972
     built = shoal("build", folder, "--json").document
     store = Path(built["store"]["image"]).read_bytes()
     assert built["store"]["bytes"] == len(store) and built["store"]["address"] == "0x21000000"
@@ -58,6 +60,14 @@ def test_a_store_that_is_too_small(shoal, wide, tmp_path):
     board = with_store(tmp_path, bytes=200_000)
     refused = shoal("generate", wide, "--board", board, *BUDGETS, "--output", tmp_path / "made")
     assert refused.code == 1 and "200,000 B" in refused.err and "--flash-budget" in refused.err
+
+
+def test_a_store_that_is_fetched_over_a_garbled_line(shoal, wide, tmp_path):
+    folder = tmp_path / "made"
+    assert shoal("generate", wide, "--board", "netduino2", *BUDGETS, "--output", folder).code == 0
+    document = shoal("test", folder, "--node", "host", "--json").document
+    [garbled] = [check for check in document["checks"] if check["name"] == "garbled link"]
+    assert garbled["verdict"] == "passed" and " 0 frames harmed" not in garbled["detail"]
 
 
 def test_a_discovery_board_has_two_images(shoal, wide, tmp_path):
