@@ -6,7 +6,7 @@ from shoal.boards.board import Board, Region
 from shoal.errors import DoesNotFit
 from shoal.plan.predict import Prediction
 from shoal.plan.segments import image
-from shoal.plan.steps import Plan
+from shoal.plan.steps import Plan, Step
 
 
 def shortfall(plan: Plan, needs: Prediction) -> DoesNotFit | None:
@@ -33,8 +33,9 @@ def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
         return DoesNotFit(
             f"needs {plan.arena_bytes:,} B of arena, budget {budget:,} B ({plan.arena_bytes - budget:,} B short);"
             f" whatever the plan, {plan.bound:,} B live at once",
-            where=f"step {step.index} {step.kind}",
-            advice=f"the smallest --ram-budget that works is {plan.arena_bytes}{_less(plan, budget)}",
+            where=_named(step),
+            advice=f"the smallest --ram-budget that works is {plan.arena_bytes}"
+            + (", or less with --feed rows" if _rows_help(plan, budget) else ""),
         )
     budget = plan.options.flash_budget
     needed = needs.code_bytes + needs.weights_bytes
@@ -47,11 +48,16 @@ def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     return None
 
 
-def _less(plan: Plan, budget: int) -> str:
-    """What would do with less, where nothing does while the whole input is there."""
+def _named(step: Step) -> str:
+    """A step as its user can find it in the model; one of several operators has no other name than theirs."""
+    rows = f" of operators {step.operators[0]} to {step.operators[-1]}" if len(step.operators) > 1 else ""
+    return f"step {step.index} {step.kind}{rows}"
+
+
+def _rows_help(plan: Plan, budget: int) -> bool:
+    """Whether nothing does while the whole input is there, and rows of it can come one by one."""
     heights = [image(plan.graph.tensors[t]).height for t in plan.graph.inputs]
-    helps = plan.options.feed == "whole" and len(heights) == 1 and heights[0] > 1 and budget < plan.bound
-    return ", or less with --feed rows" if helps else ""
+    return plan.options.feed == "whole" and len(heights) == 1 and heights[0] > 1 and budget < plan.bound
 
 
 def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
@@ -64,8 +70,9 @@ def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
         return DoesNotFit(
             f"needs {step.arena_bytes:,} B of arena, which takes {plan.arena_bytes:,} B in all;"
             f" {_left(board, ram, room)} beside stack and static data ({short:,} B short)",
-            where=f"step {step.index} {step.kind}",
-            advice=f"try another --board: `shoal analyze MODEL` says which ones fit{_less(plan, room)}",
+            where=_named(step),
+            advice=f"try {'--feed rows, or ' if _rows_help(plan, room) else ''}another --board:"
+            " `shoal analyze MODEL` says which ones fit",
         )
     short = needs.flash_bytes - flash.bytes
     if short > 0:

@@ -105,6 +105,8 @@ class Search:
                     best = found
                 known[max(picked, key=lambda cut: known[cut])] = _ANY
         assert best is not None
+        while (less := self.fastest(best.layout.top - 1)) is not None:
+            best = less
         return best
 
     def _estimates(self) -> dict[Cut, int]:
