@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from random_networks import RandomNetwork
 from tflite_builder import ModelBuilder
+from wide_network import wide_network
 
 
 def test_steps_boards_and_totals(shoal, small):
@@ -124,3 +127,40 @@ def test_what_is_not_there_is_exit_2(shoal, small, arguments):
     given = [small, *arguments] if arguments and arguments[0] == "--board" else arguments
     ran = shoal("analyze", *given, "--json")
     assert ran.code == 2 and ran.document["error"]["what"]
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """Half a megabyte of weights."""
+    model = tmp_path / "wide.tflite"
+    model.write_bytes(wide_network())
+    return model
+
+
+def test_what_goes_to_a_second_store(shoal, wide):
+    budgets = ("--board", "netduino2", "--flash-budget", 120_000, "--ram-budget", 15_000)
+    [board] = shoal("analyze", wide, *budgets, "--json").document["boards"]
+    pages = [step["store_bytes"] for step in board["steps"] if step["store_bytes"]]
+    assert board["store"] == {"bytes": sum(pages), "pages": len(pages), "mapped": False}
+    assert all(not step["weights_bytes"] for step in board["steps"] if step["store_bytes"])
+    assert sum(pages) + board["flash"]["weights_bytes"] >= 502_080
+    text = shoal("analyze", wide, *budgets).out
+    assert "store B" in text and f"{sum(pages):,}" in text
+    assert "store B" not in shoal("analyze", wide, "--board", "netduino2").out
+
+
+def test_why_no_store_helps(shoal, wide):
+    def refusal(flash: int, ram: int) -> str:
+        budgets = ("--board", "netduino2", "--flash-budget", flash, "--ram-budget", ram)
+        ran = shoal("analyze", wide, *budgets, "--json")
+        assert ran.code == 1
+        return str(ran.document["boards"][0]["shortfall"])
+
+    code = refusal(3_000, 15_000)
+    assert "code alone needs" in code and "budget 3,000 B" in code
+    arena = refusal(60_000, 9_000)
+    assert "fully_connected" in arena and "a page of 4 of its output channels needs" in arena
+    found = re.search(r"--ram-budget (\d+)", arena)
+    assert found
+    budgets = ("--board", "netduino2", "--flash-budget", 60_000, "--ram-budget", found[1])
+    assert shoal("analyze", wide, *budgets).code == 0

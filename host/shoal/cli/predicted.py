@@ -64,6 +64,7 @@ def predicted(
             "total_bytes": needs.flash_bytes,
             "reserved_bytes": needs.flash_bytes,
         },
+        "store": _store(plan),
         "instructions": needs.instructions,
         "steps": [_step(plan, s) | ({"candidates": _candidates(plan, s)} if candidates else {}) for s in plan.steps],
     }
@@ -101,9 +102,20 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "shape": list(output.shape),
         "kernel": " + ".join(c.kernel.function for c in calls),
         "macs": step.macs,
-        "weights_bytes": sum(constant.bytes for c in calls for constant in c.constants),
+        "weights_bytes": 0 if step.page else sum(constant.bytes for c in calls for constant in c.constants),
+        "store_bytes": step.page.bytes if step.page else 0,
         "arena_bytes": step.arena_bytes,
         "instructions": step.instructions,
+    }
+
+
+def _store(plan: Plan) -> dict[str, Any] | None:
+    if not plan.store_bytes:
+        return None
+    return {
+        "bytes": plan.store_bytes,
+        "pages": sum(s.page is not None for s in plan.steps),
+        "mapped": plan.mapped,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shoal.boards.board import Board, Region
 from shoal.errors import DoesNotFit
+from shoal.plan.pages import least
 from shoal.plan.predict import Prediction
 from shoal.plan.segments import image
 from shoal.plan.steps import Plan, Step
@@ -40,11 +41,46 @@ def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     budget = plan.options.flash_budget
     needed = needs.code_bytes + needs.weights_bytes
     if budget is not None and needed > budget:
+        return _over_flash_budget(plan, needs, budget)
+    return None
+
+
+def _over_flash_budget(plan: Plan, needs: Prediction, budget: int) -> DoesNotFit:
+    """Why no more constants leave the flash: code stays there in any case, and a page needs room in the arena."""
+    where, needed = f"board {plan.board.id}", needs.code_bytes + needs.weights_bytes
+    if needs.code_bytes > budget:
         return DoesNotFit(
-            f"needs {needed:,} B of code (predicted) and weights, budget {budget:,} B ({needed - budget:,} B short)",
-            where=f"board {plan.board.id}",
-            advice="try --prefer size" if plan.options.prefer != "size" else f"try --flash-budget {needed}",
+            f"code alone needs {needs.code_bytes:,} B (predicted), budget {budget:,} B"
+            f" ({needs.code_bytes - budget:,} B short), and a store holds constants only",
+            where=where,
+            advice=f"try a --flash-budget of more than {needs.code_bytes}",
         )
+    what = f"needs {needed:,} B of code (predicted) and weights, budget {budget:,} B ({needed - budget:,} B short)"
+    most = plan.arena_bytes - _over(plan, needs)[1]
+    if plan.options.ram_budget is not None:
+        most = min(most, plan.options.ram_budget)
+    held = _held(plan, most)
+    if held is None:
+        return DoesNotFit(what, where=where, advice=f"try --flash-budget {needed}")
+    step, channels, page = held
+    left = max(0, most - step.arena_bytes)
+    larger = plan.options.ram_budget is not None and most == plan.options.ram_budget
+    return DoesNotFit(
+        f"{what}: a page of {channels} of its output channels needs {page:,} B of arena, where {left:,} B are left",
+        where=f"step {step.index} {step.kind}",
+        advice=f"try {f'--ram-budget {step.arena_bytes + page}' if larger else 'another --board'},"
+        f" or --flash-budget {needed}",
+    )
+
+
+def _held(plan: Plan, most: int) -> tuple[Step, int, int] | None:
+    """The step with the most constants whose smallest page has no room in `most` bytes of arena, that page's channels
+    and bytes; None where there is no such step."""
+    resident = [s for s in plan.steps if s.page is None and s.call is not None and s.call.constants]
+    for step in sorted(resident, key=lambda s: -sum(c.bytes for call in s.calls for c in call.constants)):
+        channels, page = least(plan.graph, step.operators[0], plan.board.core.features)
+        if step.arena_bytes + page > most:
+            return step, channels, page
     return None
 
 

@@ -96,6 +96,18 @@ def tasks(graph: Graph, operator: int, features: frozenset[str], room: int) -> l
     return []
 
 
+def least(graph: Graph, operator: int, features: frozenset[str]) -> tuple[int, int]:
+    """Output channels and bytes of an operator's smallest page."""
+    one, tensors = graph.operators[operator], graph.tensors
+    every = tensors[one.outputs[0]].shape[-1]
+    few = min(every, slices.MULTIPLE) if slices.channels(one, tensors) > 1 else every
+    for channels in (few, every):
+        calls = _smallest(slices.calls(one, tensors, features, 0, channels))
+        if calls:
+            break
+    return channels, layout(calls[0].constants)[1]
+
+
 def _smallest(calls: Iterable[Call]) -> list[Call]:
     """Those whose pages are the smallest."""
     by_size: dict[int, list[Call]] = {}

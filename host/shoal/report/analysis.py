@@ -27,7 +27,8 @@ def analysis(document: Mapping[str, Any]) -> list[RenderableType]:
     boards = document["boards"]
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for b in boards:
-        groups.setdefault(repr([(s["kind"], s["arena_bytes"]) for s in b["steps"]]), []).append(b)
+        alike = repr([(s["kind"], s["arena_bytes"], s["store_bytes"]) for s in b["steps"]])
+        groups.setdefault(alike, []).append(b)
     tables: list[RenderableType] = [_headline(document)]
     for members in list(groups.values()) if any(b["named"] for b in boards) else list(groups.values())[:1]:
         tables.append(_steps(members, alone=len(groups) == 1))
@@ -75,6 +76,9 @@ def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
     table.add_column("output", justify="right")
     table.add_column("MACs", justify="right", footer=f"{sum(s['macs'] for s in steps):,}")
     table.add_column("weights B", justify="right", footer=f"{first['flash']['weights_bytes']:,}")
+    store = first["store"]
+    if store is not None:
+        table.add_column("store B", justify="right", footer=f"{store['bytes']:,}")
     table.add_column("arena B", justify="right", footer=f"{most:,}")
     table.add_column("arena over time")
     for s in steps:
@@ -84,6 +88,7 @@ def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
             "×".join(map(str, s["shape"])),
             f"{s['macs']:,}" if s["macs"] else "–",
             f"{s['weights_bytes']:,}" if s["weights_bytes"] else "–",
+            *([f"{s['store_bytes']:,}" if s["store_bytes"] else "–"] if store is not None else []),
             f"{s['arena_bytes']:,}",
             f"[cyan]{bar(s['arena_bytes'], most)}[/]",
         )
