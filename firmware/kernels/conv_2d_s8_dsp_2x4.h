@@ -250,11 +250,10 @@ SHOAL_INLINE int16_t *conv_2d_s8_dsp_2x4_unpack(int16_t *target, const int8_t *i
 SHOAL_INLINE int16_t *conv_2d_s8_dsp_2x4_unpack_both(int16_t *target, const int8_t *first, const int8_t *second,
                                                      int32_t length) {
 #if defined(__ARM_FEATURE_DSP)
-    if (length >= 4) {
-        int32_t count = length / 4;
+    SHOAL_UNROLL(2)
+    for (int32_t i = 0; i < length / 4; ++i) {
         uint32_t a, b, c, d;
-        __asm__ volatile("1:\n"
-                         "ldr    %[a], [%[first]], #4\n"
+        __asm__ volatile("ldr    %[a], [%[first]], #4\n"
                          "ldr    %[b], [%[second]], #4\n"
                          "sxtb16 %[c], %[a]\n"
                          "sxtb16 %[d], %[b]\n"
@@ -262,12 +261,10 @@ SHOAL_INLINE int16_t *conv_2d_s8_dsp_2x4_unpack_both(int16_t *target, const int8
                          "sxtb16 %[c], %[a], ror #8\n"
                          "sxtb16 %[d], %[b], ror #8\n"
                          "strd   %[c], %[d], [%[target]], #8\n"
-                         "subs   %[count], %[count], #1\n"
-                         "bne    1b\n"
-                         : [target] "+r"(target), [first] "+r"(first), [second] "+r"(second), [count] "+r"(count),
-                           [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
+                         : [target] "+r"(target), [first] "+r"(first), [second] "+r"(second), [a] "=&r"(a),
+                           [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
                          :
-                         : "cc", "memory");
+                         : "memory");
     }
 #else
     for (int32_t i = 0; i < length / 4; ++i) {
