@@ -105,6 +105,16 @@ def test_the_fast_region_takes_the_most_reads_per_byte() -> None:
     assert roomy.spans[0].reads == near.reads + far.reads
 
 
+def test_under_a_budget_the_fast_region_takes_less() -> None:
+    graph = network(20, 9)
+    board = divided(BOARD, lay_out(graph, BOARD, Options()).arena_bytes // 64 * 32)
+    free = lay_out(graph, board, Options())
+    plan = lay_out(graph, board, Options(ram_budget=free.arena_bytes - 1))
+    assert plan.arena_bytes < free.arena_bytes
+    assert [s.region for s in plan.spans] == [s.region for s in free.spans] == ["near", "far"]
+    assert plan.spans[0].bytes < free.spans[0].bytes
+
+
 def test_regions_together_hold_what_none_does() -> None:
     """With the same kernels; and who has too little in all of them is told so."""
     graph = network(11, 8)

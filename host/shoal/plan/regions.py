@@ -21,6 +21,10 @@ from shoal.plan.steps import Options, Plan, Span
 #: parts of the arena start and end at multiples of this
 PART_ALIGN = 16
 
+#: under a budget, the fast regions are filled to one part in so many, one after the other until it is kept: the last
+#: region seldom needs as much less as the others take
+_SHARES = (1, 2, 4, 8, 16)
+
 
 def rooms(board: Board, static_bytes: int) -> dict[str, int]:
     """By region, the fastest first: what it has for the arena; not less than nothing."""
@@ -43,12 +47,16 @@ def spread(
     alone = [Span(name, 0, layout.top, sum(read.values())) for name, most in room.items() if layout.top <= most]
     if alone and alone[0].region == next(iter(room)):
         return assemble(work, cuts, needs, layout, bound, board, options, (alone[0],))
-    divided, spans = _divided(needs, read, room)
     budget = options.ram_budget
-    fits = spans[-1].bytes <= room[spans[-1].region] and (budget is None or divided.top <= budget)
-    if alone and not fits:
-        return assemble(work, cuts, needs, layout, bound, board, options, (alone[0],))
-    return assemble(work, cuts, needs, divided, bound, board, options, spans)
+
+    def fits(divided: Layout, spans: tuple[Span, ...]) -> bool:
+        return spans[-1].bytes <= room[spans[-1].region] and (budget is None or divided.top <= budget)
+
+    every = (_divided(needs, read, room, share) for share in (_SHARES if budget is not None else _SHARES[:1]))
+    found = next((one for one in every if fits(*one)), None)
+    if found is None:
+        found = (layout, (alone[0],)) if alone else _divided(needs, read, room, 1)
+    return assemble(work, cuts, needs, found[0], bound, board, options, found[1])
 
 
 def reads(work: Work, cuts: Sequence[Cut], needs: Needs) -> Counter[str]:
@@ -71,14 +79,15 @@ def reads(work: Work, cuts: Sequence[Cut], needs: Needs) -> Counter[str]:
     return found
 
 
-def _divided(needs: Needs, read: Counter[str], room: dict[str, int]) -> tuple[Layout, tuple[Span, ...]]:
-    """Every region takes of what is left the most read bytes that fit; the last one all that is left, fit or not."""
+def _divided(needs: Needs, read: Counter[str], room: dict[str, int], share: int) -> tuple[Layout, tuple[Span, ...]]:
+    """Every region takes of what is left the most read bytes that fit one part in `share` of it; the last one all that
+    is left, fit or not."""
     left = sorted(needs.buffers, key=lambda b: (-read[b.key] / b.bytes, b.first, b.key))
     offsets: dict[str, int] = {}
     spans: list[Span] = []
     for number, (name, most) in enumerate(room.items(), 1):
         if number < len(room):
-            held, layout = _filled(left, needs.conflicts, most)
+            held, layout = _filled(left, needs.conflicts, most // share // PART_ALIGN * PART_ALIGN)
         else:
             held, layout = left, arena.greedy(left, needs.conflicts, 0)
         if held:
