@@ -8,6 +8,7 @@ from typing import Any
 
 from shoal.boards.board import Board
 from shoal.link.node import Answer, Node
+from shoal.tensors import Array
 
 #: where figures come from, by the node's kind
 SOURCES = {"emulator": "emulated", "host": "host", "serial": "board"}
@@ -25,9 +26,32 @@ def bench(
 
     The published schema is cli/schemas/bench.schema.json. A figure that does not apply is null: instructions are
     counted on emulators only, cycles and milliseconds on boards only."""
-    from shoal import boards
-    from shoal.bench import exact, latency, sizes
+    from shoal.bench.exact import judge
     from shoal.bench.inputs import generator
+    from shoal.render.manifest import load
+
+    manifest = load(directory)
+    inputs = generator(manifest["inputs"])
+
+    def compare(node: Node, outputs: Sequence[bytes]) -> tuple[bool | None, str | None]:
+        return judge(node, directory, manifest, inputs, outputs)
+
+    return measure(directory, spec, inputs, compare, runs, steps, advance)[0]
+
+
+def measure(
+    directory: Path,
+    spec: str,
+    inputs: Sequence[Array],
+    judge: Callable[[Node, Sequence[bytes]], tuple[bool | None, str | None]],
+    runs: int = 1,
+    steps: bool = False,
+    advance: Callable[[], None] = _quiet,
+) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    """The document for these inputs, and the last run's outputs; `judge` is given the open node and those, and says
+    whether they are exact and, where it cannot or they are not, why."""
+    from shoal import boards
+    from shoal.bench import latency, sizes
     from shoal.bench.traffic import traffic
     from shoal.build.builder import build
     from shoal.link.connect import open_node
@@ -38,7 +62,6 @@ def bench(
     kind = spec.partition(":")[0]
     source = SOURCES.get(kind, kind)
     built = build(directory, "host" if kind == "host" else None)
-    inputs = generator(manifest["inputs"])
     data = [i.tobytes() for i in inputs]
     with open_node(directory, spec, count=source == "emulated") as node:
         identity = node.identify()
@@ -48,12 +71,12 @@ def bench(
             samples.append(watch.measure(lambda: node.run(data)))
             advance()
         measured = _steps(node, watch, data, manifest, built.elf, advance) if steps else []
-        verdict, reason = exact.judge(node, directory, manifest, inputs, samples[-1].answer.outputs)
+        verdict, reason = judge(node, samples[-1].answer.outputs)
     # only a board's own word for its clock counts: an emulator's is made up
     clock_hz = identity.clock_hz if source == "board" else board.clock_hz
     own = source != "host" or board.hal == "host"
     timing = latency.latency(samples, board, clock_hz, measured)
-    return {
+    document = {
         "board": board.id,
         "model": manifest["name"],
         "model_sha256": manifest["model"]["sha256"],
@@ -74,6 +97,7 @@ def bench(
         "exact": verdict,
         "exact_reason": reason,
     }
+    return document, samples[-1].answer.outputs
 
 
 def total(directory: Path, runs: int, steps: bool) -> int:

@@ -35,6 +35,7 @@ COMMANDS = {
     "boards": "List the boards shoal knows, show one, or check a board file.",
     "analyze": "Say what a model needs and which boards it fits, step by step.",
     "generate": "Write a model's C and firmware project for a board.",
+    "split": "Split a model over several boards, a firmware project for each.",
     "build": "Build a generated folder with PlatformIO.",
     "flash": "Write a built firmware to a board.",
     "run": "Run a model on inputs, on a board, an emulator or the host.",

@@ -55,7 +55,7 @@ def bench(
     runs: int | None,
     steps: bool,
     plot: Path | None,
-    node: str | None,
+    node: tuple[str, ...],
     plan_options: dict[str, Any],
 ) -> Result:
     """Measure a model: latency, RAM, flash, and whether its bytes are the reference's.
@@ -65,10 +65,22 @@ def bench(
     """
     from shoal.bench.bench import bench as measure
     from shoal.bench.bench import total
+    from shoal.cli import shoals
     from shoal.cli.console import console, progress
     from shoal.cli.target import node_spec, open_target
     from shoal.errors import BadInput, DoesNotFit, NodeError
 
+    if shoals.is_shoal(target):
+        if plot is not None:
+            raise BadInput(
+                "a picture of a shoal's steps: not yet", where="--plot", advice="draw a node's folder in DIR"
+            )
+        return shoals.bench(
+            shoals.open_shoal(target, board, plan_options),
+            node,
+            lambda spec: runs or _RUNS.get(spec.partition(":")[0], 1),
+            steps,
+        )
     made = open_target(target, board, plan_options)
     spec = node_spec(node, made.board)
     if plot is not None and spec == "host":

@@ -25,8 +25,17 @@ from shoal.cli.command import Result, command
 def build(directory: Path, env: str | None, verbose: bool) -> Result:
     """Build a generated folder with PlatformIO; what is up to date is left alone.
 
-    Prints how full flash and RAM are. `pio run` in DIR does the same.
+    Prints how full flash and RAM are. `pio run` in DIR does the same. Of a shoal's DIR, every node's folder is built.
     """
+    from shoal.cli import shoals
+
+    if shoals.is_shoal(directory):
+        return shoals.build(shoals.open_shoal(directory), lambda folder: _build(folder, env, verbose))
+    return _build(directory, env, verbose)
+
+
+def _build(directory: Path, env: str | None, verbose: bool) -> Result:
+    """One board's folder."""
     from shoal.build.builder import build as build_directory
     from shoal.build.builder import open_project
     from shoal.cli.console import working

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
+from shoal.errors import BadInput
 
 
 @command(
@@ -15,18 +16,37 @@ from shoal.cli.command import Result, command
         ("the only board that is plugged in", "shoal flash build/kws"),
         ("of several, this port", "shoal flash build/kws --port /dev/ttyACM1"),
         ("of several probes, the one with this serial number", "shoal flash build/kws --port 066EFF3"),
+        ("two boards of a shoal", "shoal flash duo --port netduinoplus2=066EFF3 --port esp32c3=/dev/ttyUSB0"),
         ("then measure on it", "shoal bench build/kws --node serial:/dev/ttyACM0"),
     ]
 )
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--port", metavar="PORT", help="A serial port's name, or a probe's serial number.")
+@click.option(
+    "--port",
+    "ports",
+    metavar="PORT",
+    multiple=True,
+    help="A serial port's name, or a probe's serial number. NAME=PORT for a node of a shoal, repeatable.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the flasher's output, on stderr.")
-def flash(directory: Path, port: str | None, verbose: bool) -> Result:
+def flash(directory: Path, ports: tuple[str, ...], verbose: bool) -> Result:
     """Write a generated folder's firmware to a board; builds it first if that is due.
 
     OpenOCD flashes STM32 boards, esptool ESP32. The port is found by the USB ids in the board's file; if several boards
-    could be meant, the error lists them. A flash that fails is tried once more.
+    could be meant, the error lists them. A flash that fails is tried once more. Of a shoal's DIR, all nodes are
+    flashed, or those whose ports are named.
     """
+    from shoal.cli import shoals
+
+    if shoals.is_shoal(directory):
+        return shoals.flash(shoals.open_shoal(directory), ports, lambda folder, port: _flash(folder, port, verbose))
+    if len(ports) > 1:
+        raise BadInput("one board has one port", where=f"--port {ports[-1]}", advice="say --port once")
+    return _flash(directory, ports[0] if ports else None, verbose)
+
+
+def _flash(directory: Path, port: str | None, verbose: bool) -> Result:
+    """One board's folder."""
     from shoal.build.flash import flash as flash_directory
     from shoal.cli.console import working
 

@@ -89,19 +89,23 @@ def target_argument(function: F) -> F:
 
 
 def node_option(function: F) -> F:
-    """Adds `--node` (`node: str | None`): None is the board's default, see `shoal.cli.target.node_spec`."""
+    """Adds `--node` (`node: tuple[str, ...]`): none is the board's default, see `shoal.cli.target.node_spec`; of a
+    shoal `shoal.cli.shoals.node_specs`."""
     return click.option(
         "--node",
         metavar="NODE",
+        multiple=True,
         callback=_node,
-        help="emulator, host or serial:PORT; default the board's emulator.",
+        help="emulator, host or serial:PORT; default the board's emulator. Of a shoal NAME=NODE for one, repeatable.",
     )(function)
 
 
-def _node(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value is None or value in ("emulator", "host") or (value.startswith("serial:") and len(value) > len("serial:")):
-        return value
-    raise click.BadParameter(f"`{value}` is none of emulator, host, serial:PORT (as in serial:/dev/ttyACM0)")
+def _node(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        spec = value if value.startswith("serial:") else value.partition("=")[2] or value
+        if spec not in ("emulator", "host") and not (spec.startswith("serial:") and len(spec) > len("serial:")):
+            raise click.BadParameter(f"`{value}` is none of emulator, host, serial:PORT (as in serial:/dev/ttyACM0)")
+    return values
 
 
 def new_file(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:

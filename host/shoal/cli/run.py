@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shoal.cli.command import Result, command
 from shoal.cli.options import node_option, output_option, plan_options, target_argument
+
+if TYPE_CHECKING:
+    from shoal.tensors import Tensor
 
 
 @command(
@@ -41,7 +45,7 @@ def run(
     input_: Path,
     output: Path | None,
     dequantize: bool,
-    node: str | None,
+    node: tuple[str, ...],
     plan_options: dict[str, Any],
 ) -> Result:
     """Run a model on inputs: on the board's emulator, on the host, or on a real board.
@@ -50,10 +54,14 @@ def run(
     row may lack its first axis. Integers must fit the input's dtype; floats are quantized as TensorFlow Lite Micro
     quantizes them. Y is (N, *output shape).
     """
-    from shoal.cli import arrays
-    from shoal.cli.console import console, progress
+    from shoal.cli import arrays, shoals
+    from shoal.cli.console import progress
     from shoal.cli.target import node_spec, open_target
     from shoal.hil.session import open_session
+    from shoal.render.manifest import kinds
+
+    if shoals.is_shoal(target):
+        return shoals.run(shoals.open_shoal(target, board, plan_options), node, input_, output, dequantize)
 
     made = open_target(target, board, plan_options)
     inputs = [arrays.tensor_of(t) for t in made.manifest["inputs"]]
@@ -73,23 +81,41 @@ def run(
             for values, array in zip(answers, reply.outputs, strict=True):
                 values.append(array)
 
+    origin = {**session.origin, "rows": count, "input": str(input_)}
+    made_by = [k for s in made.manifest["steps"] for k in kinds(s)]
+    return answered(origin, retries, answers, outputs, made.manifest["labels"], made_by, output, dequantize)
+
+
+def answered(
+    origin: dict[str, Any],
+    retries: int,
+    answers: Sequence[Sequence[Any]],
+    outputs: Sequence[Tensor],
+    labels: Sequence[str],
+    made_by: Sequence[str],
+    output: Path | None,
+    dequantize: bool,
+) -> Result:
+    """The result of a run, saved where `output` says: `answers` has each output's arrays, row by row; `made_by`: the
+    kinds of the operators that made them, in order."""
     import numpy as np
+
+    from shoal.cli import arrays
+    from shoal.cli.console import console
 
     results = [np.stack(a) for a in answers]
     real = [arrays.dequantize(r, t) for r, t in zip(results, outputs, strict=True)]
     if output is not None:
         arrays.save_rows(output, real if dequantize else results, outputs)
     document = {
-        **session.origin,
-        "rows": count,
-        "input": str(input_),
+        **origin,
         "output": None if output is None else str(output),
         "retries": retries,
         "outputs": [
             {"name": t.name, "dtype": str((real if dequantize else results)[i].dtype), "shape": list(t.shape)}
             for i, t in enumerate(outputs)
         ],
-        "answers": [_answer([r[row] for r in real], made.manifest) for row in range(count)],
+        "answers": [_answer([r[row] for r in real], labels, made_by) for row in range(len(results[0]))],
     }
 
     def show() -> None:
@@ -105,11 +131,10 @@ def run(
     return Result(document, show)
 
 
-def _answer(real: list[Any], manifest: dict[str, Any]) -> dict[str, Any]:
+def _answer(real: list[Any], labels: Sequence[str], made_by: Sequence[str]) -> dict[str, Any]:
     """What one row came to: the range of its (first) output and, for a classifier, the class, its label and score."""
     values = real[0].reshape(-1)
-    best = int(values.argmax()) if _classifies(real, manifest) else None
-    labels = manifest["labels"]
+    best = int(values.argmax()) if _classifies(real, labels, made_by) else None
     return {
         "class": best,
         "label": labels[best] if best is not None and best < len(labels) else None,
@@ -119,11 +144,9 @@ def _answer(real: list[Any], manifest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _classifies(real: list[Any], manifest: dict[str, Any]) -> bool:
+def _classifies(real: list[Any], labels: Sequence[str], made_by: Sequence[str]) -> bool:
     """Whether the largest value names a class: they come from one softmax, or there is a label for each."""
     if len(real) > 1 or not 1 < real[0].size == real[0].shape[-1]:
         return False
-    from shoal.render.manifest import kinds
-
-    made = [k for s in manifest["steps"] for k in kinds(s) if k not in ("dequantize", "quantize", "reshape")]
-    return made[-1:] == ["softmax"] or len(manifest["labels"]) == real[0].size
+    made = [k for k in made_by if k not in ("dequantize", "quantize", "reshape")]
+    return made[-1:] == ["softmax"] or len(labels) == real[0].size

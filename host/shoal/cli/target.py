@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,14 @@ def _model(model: Path, board: str | None, given: dict[str, Any]) -> Target:
     return Target(directory, load(directory), asked)
 
 
-def node_spec(node: str | None, board: Board) -> str:
+def node_spec(nodes: Sequence[str], board: Board) -> str:
     """The node to use: the one named, else the board's emulator, else the host for the host board. Raises NodeError
-    where there is none."""
+    where there is none, BadInput where several or a shoal's are named."""
+    if len(nodes) > 1 or (nodes and "=" in nodes[0] and not nodes[0].startswith("serial:")):
+        raise BadInput(
+            "one board has one node, without a name", where=f"--node {nodes[-1]}", advice="say --node NODE once"
+        )
+    node = nodes[0] if nodes else None
     if node is not None:
         if node == "emulator" and board.emulator is None:
             raise NodeError("has no emulator", where=f"board {board.id}", advice=_other_nodes(board))

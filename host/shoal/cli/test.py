@@ -9,7 +9,7 @@ import click
 
 from shoal.cli.command import Result, command
 from shoal.cli.options import new_file, node_option, plan_options, target_argument
-from shoal.errors import DoesNotFit
+from shoal.errors import BadInput, DoesNotFit
 
 if TYPE_CHECKING:
     from shoal.hil.steps import Difference
@@ -51,7 +51,7 @@ def test(
     input_: Path | None,
     count: int,
     junit: Path | None,
-    node: str | None,
+    node: tuple[str, ...],
     plan_options: dict[str, Any],
 ) -> Result:
     """Check a board, or its emulator, against the reference.
@@ -59,6 +59,7 @@ def test(
     Identity, memory sizes, exactness of every output byte on made-up and given inputs, step-by-step runs, a garbled
     link, reset, stack high-water, and the faults that the node can raise.
     """
+    from shoal.cli import shoals
     from shoal.cli.arrays import load_rows, tensor_of
     from shoal.cli.console import console, progress
     from shoal.cli.target import node_spec, open_target
@@ -67,6 +68,10 @@ def test(
     from shoal.hil.steps import first_difference
     from shoal.hil.subject import open_subject
 
+    if shoals.is_shoal(target):
+        if steps:
+            raise BadInput("step by step over a shoal: not yet", where="--steps", advice="leave it out")
+        return shoals.test(shoals.open_shoal(target, board, plan_options), node, input_, count, junit)
     made = open_target(target, board, plan_options)
     rows = made_up(made.manifest["inputs"], count)
     if input_ is not None:

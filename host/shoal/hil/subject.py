@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shoal.bench.exact import unknown
 from shoal.boards.board import Board
 from shoal.hil.session import Session, open_session
 from shoal.tensors import Array
@@ -42,7 +43,7 @@ def open_subject(
     error."""
     from shoal import oracle
 
-    why = oracle.reason()
+    why = unknown(manifest)
     judge = None if why else oracle.open_oracle((directory / manifest["model"]["file"]).read_bytes())
     with open_session(directory, manifest, spec) as session:
         yield Subject(session, board, session.built, inputs, judge, why)

@@ -16,7 +16,8 @@ class Graph:
     """What a model file means. Operators are in execution order; `sha256` is the model file's, `labels` those that the
     file carries, if any. A tensor keeps the model file's index and value through every rewrite. Where a rewrite removed
     channels of a tensor (its last dimension), `channels` has the model file's channel of each that is left, −1 for one
-    that is only there to fill up."""
+    that is only there to fill up. `chunk`: the boundaries of a larger network between which this one lies, None for a
+    whole one."""
 
     name: str
     sha256: str
@@ -26,6 +27,7 @@ class Graph:
     outputs: tuple[int, ...]
     labels: tuple[str, ...] = ()
     channels: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    chunk: tuple[int, int] | None = None
 
     def producer(self, tensor: int) -> Operator | None:
         """The operator that writes `tensor`; None for inputs and constants."""

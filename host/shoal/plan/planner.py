@@ -50,6 +50,12 @@ def lay_out(graph: Graph, board: Board, options: Options, progress: Progress = s
     return made if options.flash_budget is None or short <= 0 else _paged(graph, board, options, progress, made, short)
 
 
+def instant(graph: Graph, board: Board, options: Options) -> Plan:
+    """The plan of the preferred kernels over whole tensors, whether it fits or not: what `lay_out` gives where that
+    fits, without a search where it does not."""
+    return _preferred(graph, board, options)
+
+
 def _in_flash(graph: Graph, board: Board, options: Options, progress: Progress) -> Plan:
     """With all constants in flash."""
     made = _preferred(graph, board, options)

@@ -29,6 +29,7 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         "tool_version": shoal.__version__,
         "name": c_ident(plan.name),
         "model": {"file": model_file, "sha256": graph.sha256, "bytes": model_bytes},
+        "chunk": None if graph.chunk is None else {"first": graph.chunk[0], "last": graph.chunk[1]},
         "board": plan.board.id,
         "board_sha256": plan.board.sha256,
         "options": {

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +79,22 @@ def render(plan: Plan, source: bytes) -> dict[str, bytes]:
 
 
 def write(plan: Plan, source: bytes, output: Path) -> None:
-    """Writes the folder in one go: it is made beside `output` and renamed. An earlier generated folder is replaced;
-    any other that is not empty is left alone (BadInput)."""
+    """Writes the folder in one go (`replaced`)."""
+    with replaced(output, manifest.FILE) as made:
+        for path, content in render(plan, source).items():
+            target = made / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+@contextmanager
+def replaced(output: Path, marker: str) -> Iterator[Path]:
+    """An empty folder beside `output`, which takes its place once it is filled. An earlier one, which holds the file
+    `marker`, is replaced; any other that is not empty is left alone (BadInput)."""
     if output.exists():
         if not output.is_dir():
             raise BadInput("is a file", where=str(output), advice="name a folder")
-        if any(output.iterdir()) and not (output / manifest.FILE).exists():
+        if any(output.iterdir()) and not (output / marker).exists():
             raise BadInput(
                 "is not empty and was not made by shoal", where=str(output), advice="name another folder, or empty it"
             )
@@ -95,10 +107,7 @@ def write(plan: Plan, source: bytes, output: Path) -> None:
             f"cannot be written: {error.strerror}", where=str(output), advice="name another folder"
         ) from None
     try:
-        for path, content in render(plan, source).items():
-            target = made / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+        yield made
         umask = os.umask(0)
         os.umask(umask)
         made.chmod(0o777 & ~umask)

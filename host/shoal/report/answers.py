@@ -13,9 +13,10 @@ _SHOWN = 20
 
 
 def answers_line(document: dict[str, Any]) -> str:
-    """`500 rows on emulator (netduinoplus2, emulated)`."""
-    rows = document["rows"]
-    line = f"{rows} row{'s' * (rows != 1)} on {document['node']} ({document['board']}, {document['source']})"
+    """`500 rows on emulator (netduinoplus2, emulated)`; of a shoal, `500 rows on 2 nodes (a: emulator, b: host)`."""
+    rows, nodes = document["rows"], document.get("nodes")
+    where = f"{document['node']} ({document['board']}, {document['source']})" if nodes is None else _nodes(nodes)
+    line = f"{rows} row{'s' * (rows != 1)} on {where}"
     return line + (f", {document['retries']} frames sent again" if document["retries"] else "")
 
 
@@ -50,6 +51,11 @@ def answers_summary(document: dict[str, Any]) -> str | None:
     if answers[0]["class"] is not None:
         counts = "in all " + ", ".join(f"{n} × {name}" for name, n in Counter(map(_name, answers)).most_common()) + "; "
     return f"{counts}--output FILE saves every answer"
+
+
+def _nodes(nodes: list[dict[str, Any]]) -> str:
+    said = ", ".join(f"{n['name']}: {n['node']}" for n in nodes)
+    return f"{len(nodes)} node{'s' * (len(nodes) != 1)} ({said})"
 
 
 def _name(answer: dict[str, Any]) -> str:

@@ -37,5 +37,8 @@ def checks_table(document: Mapping[str, Any]) -> Table:
 
 def checks_line(document: Mapping[str, Any]) -> str:
     """`kws on emulator (netduinoplus2, emulated): 9 passed, 0 failed, 1 skipped`."""
-    where = f"{document['model']} on {document['node']} ({document['board']}, {document['source']})"
+    if "nodes" in document:
+        where = f"{document['model']} on {', '.join(n['name'] for n in document['nodes'])}"
+    else:
+        where = f"{document['model']} on {document['node']} ({document['board']}, {document['source']})"
     return f"{where}: {document['passed']} passed, {document['failed']} failed, {document['skipped']} skipped"

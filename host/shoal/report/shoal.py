@@ -1,0 +1,74 @@
+"""What a shoal is and what it came to, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def _table(*columns: str) -> Table:
+    """A table whose first column is a name and the others are figures."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("node")
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def split_table(document: Mapping[str, Any]) -> Table:
+    """Node by node, its operators, memory and modelled times."""
+    table = _table("operators", "arena B", "weights B", "in B", "out B", "receive ms", "compute ms", "send ms")
+    for node in document["nodes"]:
+        sizes = [node[k] for k in ("arena_bytes", "weights_bytes", "bytes_in", "bytes_out")]
+        spent = [node[f"{k}_milliseconds"] for k in ("receive", "compute", "send")]
+        operators = f"{node['first']} to {node['last'] - 1}"
+        table.add_row(node["name"], operators, *(f"{s:,}" for s in sizes), *(f"{t:,.1f}" for t in spent))
+    return table
+
+
+def split_line(document: Mapping[str, Any]) -> str:
+    """`12.3 ms to an answer, 1.2 answers a second: modelled, not measured …`."""
+    return (
+        f"{document['latency_milliseconds']:,.1f} ms to an answer, {document['throughput_per_second']:,.2f} answers a"
+        f" second: by a model, nothing is measured ({document['assumption']})\n"
+        f"next: shoal run {document['output']} --input X.npy, shoal bench {document['output']}"
+    )
+
+
+def bench_table(document: Mapping[str, Any]) -> Table:
+    """Node by node, what its chunk takes."""
+    table = _table("on", "operators", "instructions", "arena B", "flash B", "in B", "out B", "wire ms", "bytes")
+    verdict = {True: "[green]equal[/]", False: "[red bold]different[/]", None: "[yellow]not checked[/]"}
+    wires = {link["node"]: link["milliseconds"] for link in document["links"]}
+    for node in document["nodes"]:
+        chunk, flash = node["chunks"][0], node["flash"]["total_bytes"]
+        instructions = node["latency"]["instructions"]
+        table.add_row(
+            node["name"],
+            f"{node['node']}",
+            f"{chunk['first']} to {chunk['last'] - 1}",
+            "-" if instructions is None else f"{instructions:,}",
+            f"{node['ram']['arena_bytes']:,}",
+            "-" if flash is None else f"{flash:,}",
+            f"{node['bytes_in']:,}",
+            f"{node['bytes_out']:,}",
+            f"{wires[node['name']]:,.1f}",
+            verdict[node["exact"]],
+        )
+    return table
+
+
+def bench_line(document: Mapping[str, Any]) -> str:
+    latency, throughput = document["latency"], document["throughput"]
+    return (
+        f"{latency['milliseconds_estimated']:,.1f} ms to an answer ({latency['compute_milliseconds']:,.1f} computing,"
+        f" {latency['link_milliseconds']:,.1f} on wires), {throughput['per_second_estimated']:,.2f} answers a second"
+        f" pipelined ({throughput['longest_stage']} takes longest): by a model over what was counted\n"
+        f"assumed: {latency['assumption']}"
+    )
