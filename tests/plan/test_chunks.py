@@ -54,7 +54,7 @@ def test_a_network_is_its_own_chunk_and_nothing_else_is(tmp_path_factory):
     _, whole = simplified(tmp_path_factory, 3)
     count = len(whole.operators)
     assert chunk(whole, 0, count) is whole
-    assert chunk(whole, 0, 1).chunk == (0, 1)
+    assert chunk(whole, 0, 1).chunk.whole is whole
     for first, last in ((0, 0), (1, 1), (0, count + 1), (-1, 1)):
         with pytest.raises(ValueError, match="no chunk"):
             chunk(whole, first, last)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shoal.bench.bench import measure
 from shoal.bench.exact import in_front_of_saturation
 from shoal.bench.inputs import generator
@@ -30,8 +32,6 @@ def bench(
 ) -> dict[str, Any]:
     """`described`: the folder's shoal.json; `specs`: node → emulator, host or serial:PORT; `runs`: of a spec. Raises
     what building and nodes raise, with the node's name."""
-    from shoal.hil.session import array_of
-
     start = [tensor(described, t) for t in described["inputs"]]
     values: dict[int, Array] = dict(zip(described["inputs"], generator(start), strict=True))
     reference = Reference(directory, described, list(values.values()))
@@ -49,7 +49,7 @@ def bench(
 
         with named(name):
             document, outputs = measure(directory / name, spec, inputs, judge, runs(spec), steps, advance)
-        made = [array_of(data, tensor(described, t)) for t, data in zip(one["outputs"], outputs, strict=True)]
+        made = [manifests.array_of(data, tensor(described, t)) for t, data in zip(one["outputs"], outputs, strict=True)]
         values.update(zip(one["outputs"], made, strict=True))
         sizes = [sum(tensor(described, t)["bytes"] for t in one[side]) for side in ("inputs", "outputs")]
         chunks = [{"first": one["first"], "last": one["last"]}]
@@ -99,11 +99,7 @@ class Reference:
         return True, None
 
     def _equal(self, described: Mapping[str, Any], data: bytes) -> bool:
-        import numpy as np
-
-        from shoal.hil.session import array_of
-
-        got, want = array_of(data, described), self._oracle.tensor(described["tensor"])
+        got, want = manifests.array_of(data, described), self._oracle.tensor(described["tensor"])
         if described["channels"] is not None:
             channels = np.array(described["channels"])
             got, want = got[..., channels >= 0], want[..., channels[channels >= 0]]

@@ -92,9 +92,9 @@ Examples:
 def shoal_group() -> None:
     """Turn a trained neural network into firmware that fits a microcontroller.
 
-    MODEL is a .tflite file, DIR a folder that `shoal generate` wrote. Exit codes: 0 done; 1 does not fit, results
-    differ or got worse; 2 usage or bad input; 3 hardware or link; 4 a tool is missing or a build failed; 130
-    interrupted; 70 a fault of shoal.
+    MODEL is a .tflite file, DIR a folder that `shoal generate` or `shoal split` wrote. Exit codes: 0 done; 1 does not
+    fit, results differ or got worse; 2 usage or bad input; 3 hardware or link; 4 a tool is missing or a build failed;
+    130 interrupted; 70 a fault of shoal.
     """
 
 

@@ -30,6 +30,7 @@ def _picture(context: click.Context, parameter: click.Parameter, value: Path | N
         ("which step costs most?", "shoal bench kws.tflite --board netduinoplus2 --steps"),
         ("the same as a picture", "shoal bench kws.tflite --board netduinoplus2 --plot kws.png"),
         ("the same as a file, for `shoal compare`", "shoal bench build/kws --steps --json > kws.json"),
+        ("the boards of a shoal, each and as one", "shoal bench trio"),
         ("milliseconds, on a real board", "shoal bench build/kws --node serial:/dev/ttyACM0 --runs 50"),
     ]
 )  # fmt: skip

@@ -16,6 +16,7 @@ from shoal.cli.command import Result, command
     examples=[
         ("build a generated folder", "shoal build build/kws"),
         ("the same plan for this computer", "shoal build build/kws --env host"),
+        ("every node of a shoal", "shoal build trio"),
         ("see what PlatformIO says", "shoal build build/kws -v"),
     ]
 )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         ("save what the model answers", "shoal run build/kws --input x.npy --output y.npy"),
         ("the same on a real board, as real numbers", "shoal run build/kws --input x.npy --output y.npy --dequantize"
          " --node serial:/dev/ttyACM0"),
+        ("over the boards of a shoal, one of them real", "shoal run trio --input x.npy"
+         " --node esp32c3=serial:/dev/ttyUSB0"),
         ("a model with several inputs takes one array for each", "shoal run add.tflite --board host --input x.npz"),
     ]
 )  # fmt: skip

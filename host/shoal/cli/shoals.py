@@ -102,8 +102,8 @@ def run(shoal: Shoal, node: Sequence[str], input_: Path, output: Path | None, de
     from shoal.cli import arrays
     from shoal.cli.console import progress
     from shoal.cli.run import answered
-    from shoal.hil.session import array_of
     from shoal.link import star
+    from shoal.render.manifest import array_of
 
     described = shoal.described
     inputs, outputs = ([arrays.tensor_of(t) for t in shoal.tensors(side)] for side in ("inputs", "outputs"))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ("is the emulated board right?", "shoal test kws.tflite --board netduinoplus2"),
         ("the same on a real one, with real inputs, for CI",
          "shoal test build/kws --node serial:/dev/ttyACM0 --input x.npy --junit kws.xml"),
+        ("a shoal: the whole, then every node", "shoal test trio"),
         ("where does it go wrong?", "shoal test build/kws --steps"),
     ]
 )  # fmt: skip

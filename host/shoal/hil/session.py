@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from shoal.bench.bench import SOURCES
 from shoal.link.node import Answer, Node
+from shoal.render.manifest import array_of
 from shoal.tensors import Array
 
 if TYPE_CHECKING:
@@ -53,11 +52,6 @@ class Session:
             index = [t["tensor"] for t in self.manifest["outputs"]].index(described["tensor"])
             return array_of(self.node.drained(index), described)
         return array_of(self.node.read_arena(described["offset"], described["bytes"]), described)
-
-
-def array_of(data: bytes, described: Mapping[str, Any]) -> Array:
-    """A manifest tensor's bytes as an array."""
-    return np.frombuffer(data, np.dtype(described["dtype"]).newbyteorder("<")).reshape(described["shape"])
 
 
 @contextmanager

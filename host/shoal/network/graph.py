@@ -16,8 +16,7 @@ class Graph:
     """What a model file means. Operators are in execution order; `sha256` is the model file's, `labels` those that the
     file carries, if any. A tensor keeps the model file's index and value through every rewrite. Where a rewrite removed
     channels of a tensor (its last dimension), `channels` has the model file's channel of each that is left, −1 for one
-    that is only there to fill up. `chunk`: the boundaries of a larger network between which this one lies, None for a
-    whole one."""
+    that is only there to fill up. `chunk`: where this lies in a larger network, None for a whole one."""
 
     name: str
     sha256: str
@@ -27,7 +26,7 @@ class Graph:
     outputs: tuple[int, ...]
     labels: tuple[str, ...] = ()
     channels: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    chunk: tuple[int, int] | None = None
+    chunk: Chunk | None = None
 
     def producer(self, tensor: int) -> Operator | None:
         """The operator that writes `tensor`; None for inputs and constants."""
@@ -53,3 +52,12 @@ class Graph:
             used.update(t for t in (*o.inputs, *o.outputs) if t is not None)
         tensors = {**self.tensors, **(changed or {})}
         return replace(self, operators=operators, tensors={i: t for i, t in sorted(tensors.items()) if i in used})
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Operators [first, last) of `whole`."""
+
+    whole: Graph
+    first: int
+    last: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from shoal.boards.board import Board
-from shoal.network.graph import Graph
+from shoal.network.graph import Chunk, Graph
 from shoal.plan.fit import missing
 from shoal.plan.planner import instant
 from shoal.plan.predict import Prediction, predict
@@ -34,7 +34,7 @@ def chunk(graph: Graph, first: int, last: int) -> Graph:
         inputs=tuple(t for t in read if t not in written and graph.tensors[t].data is None),
         outputs=tuple(t for o in inside for t in o.outputs if t in wanted),
         labels=graph.labels if last == len(graph.operators) else (),
-        chunk=(first, last),
+        chunk=Chunk(graph, first, last),
     )
     return part.rebuilt(replace(o, index=i) for i, o in enumerate(inside))
 

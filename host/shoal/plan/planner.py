@@ -231,7 +231,9 @@ def choices(graph: Graph, board: Board) -> tuple[tuple[Call, ...], ...]:
 
 @lru_cache(maxsize=16)
 def _candidates(graph: Graph, features: frozenset[str]) -> tuple[tuple[Call, ...], ...]:
-    """What can run each operator; boards of one core share it."""
+    """What can run each operator; boards of one core share it, and so do the chunks of a network."""
+    if graph.chunk is not None:
+        return _candidates(graph.chunk.whole, features)[graph.chunk.first : graph.chunk.last]
     return tuple(tuple(kind(o.kind).calls(o, graph.tensors, features)) for o in graph.operators)
 
 

@@ -44,7 +44,8 @@ def path(graph: Graph, board: Board, options: Options) -> Path:
     """Where the plan lies: its name changes with everything that it depends on."""
     asked = {name: value for name, value in asdict(options).items() if name != "name"}
     versions = [shoal.__version__, resources.fingerprint(), solver()]
-    key = json.dumps([graph.sha256, graph.chunk, board.sha256, asked, *versions], sort_keys=True)
+    part = None if graph.chunk is None else [graph.chunk.first, graph.chunk.last]
+    key = json.dumps([graph.sha256, part, board.sha256, asked, *versions], sort_keys=True)
     return resources.cache() / "plans" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 

@@ -9,11 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import shoal
 from shoal.errors import BadInput
 from shoal.plan.addresses import solver
 from shoal.plan.steps import Plan, Segment, Step
 from shoal.render.text import c_ident
+from shoal.tensors import Array
 
 FILE = "manifest.json"
 SCHEMA = 1
@@ -29,7 +32,7 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         "tool_version": shoal.__version__,
         "name": c_ident(plan.name),
         "model": {"file": model_file, "sha256": graph.sha256, "bytes": model_bytes},
-        "chunk": None if graph.chunk is None else {"first": graph.chunk[0], "last": graph.chunk[1]},
+        "chunk": None if graph.chunk is None else {"first": graph.chunk.first, "last": graph.chunk.last},
         "board": plan.board.id,
         "board_sha256": plan.board.sha256,
         "options": {
@@ -179,6 +182,11 @@ def kinds(step: Mapping[str, Any]) -> list[str]:
     if step["segment"] is None:
         return [step["kind"]]
     return [part["kind"] for part in step["segment"]["parts"] if part["operator"] is not None]
+
+
+def array_of(data: bytes, described: Mapping[str, Any]) -> Array:
+    """A manifest tensor's bytes as an array."""
+    return np.frombuffer(data, np.dtype(described["dtype"]).newbyteorder("<")).reshape(described["shape"])
 
 
 def dump(manifest: dict[str, Any]) -> bytes:

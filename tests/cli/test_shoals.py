@@ -1,0 +1,196 @@
+"""A model over several nodes, on the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from shoal import oracle
+from shoal.link.client import StreamNode
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, cache):
+    """Folders of shoals by what they were asked for; each is split, and so built, once."""
+    return {}
+
+
+@pytest.fixture
+def duo(shoal, small, made, tmp_path_factory):
+    """A small model over two host nodes."""
+    if "duo" not in made:
+        folder = tmp_path_factory.mktemp("shoals") / "duo"
+        ran = shoal("split", small, "--board", "host", "--board", "host", "--output", folder, "--json")
+        assert ran.code == 0, ran.out
+        made["duo"] = folder
+    return made["duo"]
+
+
+@pytest.fixture
+def rows(tmp_path):
+    x = np.random.default_rng(3).integers(-128, 128, (6, 6, 6, 2)).astype(np.int8)
+    np.save(tmp_path / "x.npy", x)
+    return tmp_path / "x.npy"
+
+
+def test_split_says_what_it_wrote(shoal, small, tmp_path):
+    boards = [a for b in ("esp32c3", "netduinoplus2", "esp32c3") for a in ("--board", b)]
+    document = shoal("split", small, *boards, "--output", tmp_path / "trio", "--json").document
+    nodes = document["nodes"]
+    assert [n["name"] for n in nodes] == ["esp32c3", "netduinoplus2", "esp32c3-2"]
+    assert [(n["first"], n["last"]) for n in nodes] == [(0, 1), (1, 2), (2, 3)]
+    assert [(n["bytes_in"], n["bytes_out"]) for n in nodes] == [(72, 108), (108, 108), (108, 108)]
+    described = json.loads((tmp_path / "trio" / "shoal.json").read_text())
+    assert [o["kind"] for o in described["operators"]] == ["conv_2d", "add", "softmax"]
+    for node in nodes:
+        manifest = json.loads((tmp_path / "trio" / node["name"] / "manifest.json").read_text())
+        assert manifest["chunk"] == {"first": node["first"], "last": node["last"]}
+        assert manifest["arena_bytes"] == node["arena_bytes"]
+
+
+def test_a_split_is_the_same_each_time(shoal, small, tmp_path):
+    for name in ("a", "b"):
+        assert shoal("split", small, "--board", "host", "--board", "esp32c3", "--output", tmp_path / name).code == 0
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(tmp_path / "b") for p in (tmp_path / "b").rglob("*") if p.is_file())
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+
+
+def test_two_nodes_answer_as_one(shoal, duo, rows, small, tmp_path):
+    ran = shoal("run", duo, "--input", rows, "--output", tmp_path / "y.npy", "--json")
+    assert ran.code == 0, ran.err
+    document = ran.document
+    assert [n["name"] for n in document["nodes"]] == ["host", "host-2"]
+    assert document["degraded"] is False
+    if oracle.reason():
+        pytest.skip(oracle.reason())
+    judge = oracle.open_oracle(small.read_bytes())
+    want = np.stack([judge.run([x[None]])[0] for x in np.load(rows)])
+    assert np.load(tmp_path / "y.npy").tobytes() == want.tobytes()
+
+
+def test_bench_measures_each_node_on_what_comes_to_it(shoal, duo):
+    document = shoal("bench", duo, "--node", "host", "--json").document
+    first, second = document["nodes"]
+    assert (first["bytes_in"], first["bytes_out"], second["bytes_in"], second["bytes_out"]) == (72, 108, 108, 108)
+    assert first["chunks"][0]["last"] == second["chunks"][0]["first"]
+    assert document["exact"] is (None if oracle.reason() else True)
+    stages = [link["milliseconds"] for link in document["links"]]
+    assert document["latency"]["link_milliseconds"] == pytest.approx(sum(stages))
+    assert document["throughput"]["per_second_estimated"] <= 1000 / max(stages)
+    assert document["latency"]["source"] == "model"
+
+
+def test_test_checks_the_whole_and_each_node(shoal, duo, rows, tmp_path):
+    ran = shoal("test", duo, "--count", 2, "--input", rows, "--junit", tmp_path / "j.xml", "--json")
+    assert ran.code == 0, ran.err
+    names = [c["name"] for c in ran.document["checks"]]
+    assert names[0] == "outputs"
+    assert {"host: identity", "host-2: identity", "host-2: garbled link"} <= set(names)
+    assert ran.document["inputs"] == 2 + 6
+    assert 'name="host-2: reset"' in (tmp_path / "j.xml").read_text()
+
+
+def test_build_builds_every_node(shoal, duo):
+    document = shoal("build", duo, "--json").document
+    assert [n["name"] for n in document["nodes"]] == ["host", "host-2"]
+    assert document["nodes"][0]["build_id"] != document["nodes"][1]["build_id"]
+
+
+def test_a_node_that_dies_is_named(shoal, duo, rows, monkeypatch):
+    whole = StreamNode.run
+
+    def dying(node, inputs):
+        if node.identify().model_name.endswith("_3"):
+            node._stream._process.kill()
+        return whole(node, inputs)
+
+    monkeypatch.setattr(StreamNode, "run", dying)
+    ran = shoal("run", duo, "--input", rows, "--json")
+    assert ran.code == 3
+    assert ran.document["error"]["where"].startswith("node host-2")
+
+
+def test_a_node_that_is_not_there_is_named(shoal, duo, rows):
+    ran = shoal("run", duo, "--input", rows, "--node", "host-2=serial:/dev/none", "--json")
+    assert ran.code == 3
+    assert "node host-2" in ran.document["error"]["where"]
+
+
+def test_flash_wants_to_know_which_board_is_which(shoal, duo):
+    ran = shoal("flash", duo, "--json")
+    assert ran.code == 3
+    assert "--port NAME=PORT" in ran.document["error"]["advice"]
+
+
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (["--topology", "chain"], 2, "not yet"),
+        (["--pin", "0=esp32c3"], 1, "pins 0=esp32c3"),
+        (["--pin", "9=host"], 2, "no operator '9'"),
+        (["--pin", "0=moon"], 2, "no node 'moon'"),
+        (["--objective", "energy"], 2, "no currents"),
+        (["--ram-budget", "9", "--ram-budget", "9", "--ram-budget", "9"], 2, "3 values for 2 boards"),
+        (["--board", "host", "--board", "host"], 1, "4 boards, and the network has 3 operators"),
+    ],
+)
+def test_what_cannot_be_split_is_said(shoal, small, tmp_path, arguments, code, said):
+    output = tmp_path / "made"
+    ran = shoal("split", small, "--board", "host", "--board", "esp32c3", *arguments, "--output", output, "--json")
+    assert ran.code == code
+    assert said in ran.document["error"]["what"]
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("what", ["ram", "flash"])
+def test_the_nearest_budget_that_is_named_works_and_one_less_does_not(shoal, small, tmp_path, what):
+    asked = ["split", small, "--board", "host", "--board", "host", "--output", tmp_path / "made", "--json"]
+    error = shoal(*asked, f"--{what}-budget", "50").document["error"]
+    assert "short" in error["what"]
+    words = error["advice"].replace(",", " ").replace(";", " ").split()
+    needed = max(int(words[i + 1]) for i, word in enumerate(words) if word == f"--{what}-budget")
+    assert shoal(*asked, f"--{what}-budget", needed).code == 0
+    assert shoal(*asked, f"--{what}-budget", needed - 1).code == 1
+
+
+def test_fewest_boards_may_be_one(shoal, small, tmp_path):
+    boards = ["--board", "host", "--board", "esp32c3", "--objective", "boards"]
+    document = shoal("split", small, *boards, "--output", tmp_path / "made", "--json").document
+    assert [(n["first"], n["last"]) for n in document["nodes"]] == [(0, 3)]
+
+
+@pytest.mark.parametrize("asked", [["--board", "host"], ["--prefer", "size"], ["--node", "moon=host"]])
+def test_a_shoal_is_taken_as_it_is(shoal, duo, rows, asked):
+    assert shoal("run", duo, "--input", rows, *asked, "--json").code == 2
+
+
+def test_what_was_changed_by_hand_is_refused(shoal, duo, rows, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(duo, copy)
+    file = copy / "shoal.json"
+    described = json.loads(file.read_text())
+    described["plans"][0]["assignments"].reverse()
+    file.write_text(json.dumps(described))
+    assert "nothing gives" in shoal("run", copy, "--input", rows, "--json").document["error"]["what"]
+    described["topology"] = "ring"
+    file.write_text(json.dumps(described))
+    assert "topology" in shoal("run", copy, "--input", rows, "--json").document["error"]["what"]
+
+
+@pytest.mark.parametrize("board", ["netduinoplus2"])
+def test_a_board_and_the_host_work_together(shoal, small, rows, tmp_path, cache, board):
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs {tool}")
+    folder = tmp_path / "mixed"
+    assert shoal("split", small, "--board", board, "--board", "host", "--output", folder).code == 0
+    document = shoal("bench", folder, "--json").document
+    assert [n["node"] for n in document["nodes"]] == ["emulator", "host"]
+    assert document["nodes"][0]["latency"]["instructions"] > 0
+    assert document["exact"] is (None if oracle.reason() else True)
+    twin = shoal("run", folder, "--input", rows, "--node", f"{board}=host", "--json").document
+    assert [n["node"] for n in twin["nodes"]] == ["host", "host"]
