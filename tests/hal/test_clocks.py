@@ -270,7 +270,7 @@ def test_pins_belong_to_the_serial_ports(board: Board, image: Callable[[Board], 
 
 @pytest.mark.parametrize("broken", ["nothing", "pll"])
 def test_a_serial_flash_is_mapped(broken: str, image: Callable[[Board], bytes]) -> None:
-    """By READ (03) over one line with 24 bits of address, of 16 MB, at 50 MHz at most: registers by ST RM0385."""
+    """By READ (03) over one line with 24 bits of address, of 16 MB, at 50 MHz at most; as OpenOCD sets them."""
     board = boards.load("disco_f746ng")
     assert board.store is not None and board.store.address == 0x90000000
     chip = Chip(board, image(board), broken)

@@ -1,5 +1,6 @@
 /* A serial flash at the QUADSPI, mapped to 0x90000000 and read over one line by READ, which each of them understands
- * after power-up (ST RM0385, Quad-SPI interface; registers as in OpenOCD's script of the STM32F746G-DISCO). */
+ * after power-up (ST RM0385, Quad-SPI interface; registers as in OpenOCD's script of the STM32F746G-DISCO). Built and
+ * played back in a simulated core, not run on silicon. */
 #ifndef SHOAL_STM32F7_QUADSPI_H
 #define SHOAL_STM32F7_QUADSPI_H
 
