@@ -191,7 +191,8 @@ same.
 ![Instructions of one inference against RAM, for six networks and four engines]({PICTURE.name})
 
 Written by `python tests/bench/memory.py` on {today}, commit {commit}: emulated `{BOARD}` (Cortex-M4),
-{", ".join(sorted({p.compiler for p in points}))}, one inference on the default input for each point. {verdict}
+{", ".join(sorted({p.compiler for p in points}))}, one inference on the default input for each point.
+{verdict}
 
 ## Less and less RAM
 
@@ -201,9 +202,9 @@ shoal analyze MODEL --board {BOARD} --ram-curve --feed rows             with an 
 shoal bench MODEL --board {BOARD} --ram-budget 12500 [--feed rows]      one of them, built and measured
 ```
 
-`arena` is all that the model writes, input and output inside if they are whole; `bound` is what any plan has alive at
-once, kernels' scratch and alignment left out; `stack` is what the model's call takes. These are measured; `RAM` is
-arena and stack together. The harness that talks over the link adds {static:,} bytes of static data.
+`arena` is all that the model writes, input and output inside if they are whole; `stack` is what its call takes; `RAM`
+is both together. `bound` is the least that any plan has alive at once, wherever it puts it. The harness
+that talks over the link adds {static:,} bytes of static data.
 
 {_curves(curves)}
 
@@ -347,8 +348,8 @@ def draw(curves: Curves, path: Path) -> None:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]  # stubs want literal names
-        figure = Figure(figsize=(12, 8.2))
-        figure.subplots_adjust(left=0.065, right=0.98, top=0.83, bottom=0.075, wspace=0.24, hspace=0.42)
+        figure = Figure(figsize=(12, 8.6))
+        figure.subplots_adjust(left=0.065, right=0.98, top=0.815, bottom=0.07, wspace=0.24, hspace=0.42)
         panels = list(figure.subplots(2, 3).flat)
         for ax, model in zip(panels, MODELS, strict=True):
             _panel(ax, model, {feed: found for (m, feed), found in curves.items() if m == model})
@@ -358,35 +359,46 @@ def draw(curves: Curves, path: Path) -> None:
             0.02, 0.932, f"{explained} TensorFlow Lite Micro's · lower left is better", color=_MUTED, va="center"
         )
         known = {label: handle for ax in panels for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-        place = {"loc": "center left", "bbox_to_anchor": (0.012, 0.893), "bbox_transform": figure.transFigure}
-        figure.legend(known.values(), known.keys(), ncols=len(known), frameon=False, columnspacing=1.6, **place)
+        place: dict[str, Any] = {
+            "loc": "center left",
+            "bbox_to_anchor": (0.012, 0.9),
+            "bbox_transform": figure.transFigure,
+        }
+        figure.legend(
+            known.values(), known.keys(), ncols=len(known), frameon=False, fontsize=9, columnspacing=1.4, **place
+        )
         figure.savefig(path, dpi=130, facecolor="white")
 
 
 def _panel(ax: Axes, model: str, found: Mapping[str, Sequence[Point]]) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-    costs, sizes = [], []
+    costs: list[float] = []
+    sizes: list[float] = []
     for feed, points in found.items():
         colour, marker, label = _OURS[feed]
-        x, y = [p.ram_bytes / 1000 for p in points], [p.instructions for p in points]
+        x, y = [p.ram_bytes / 1000 for p in points], [float(p.instructions) for p in points]
         ax.plot(x, y, color=colour, linewidth=1.6, drawstyle="steps-post", alpha=0.55)
         ax.plot(x, y, marker, color=colour, markersize=6, markeredgecolor="white", label=label, zorder=3)
         costs, sizes = costs + y, sizes + x
     for engine, (name, marker) in _OTHERS.items():
         taken = _taken(engine, model)
         if taken is not None:
-            x, y = taken / 1000, PEERS[engine][model]["instructions"]
-            ax.plot([x], [y], marker, color="#8b929c", markersize=7, markeredgecolor="white", label=name, zorder=3)
-            costs, sizes = [*costs, y], [*sizes, x]
+            size, cost = taken / 1000, PEERS[engine][model]["instructions"]
+            ax.plot(
+                [size], [cost], marker, color="#8b929c", markersize=7, markeredgecolor="white", label=name, zorder=3
+            )
+            costs, sizes = [*costs, cost], [*sizes, size]
     head = PEERS["tflm_arena"][model]["head_bytes"] / 1000
     ax.axvline(head, color="#8b929c", linewidth=1, linestyle=(0, (4, 3)), label="TFLM's activations alone")
     least = min(p.ram_bytes for points in found.values() for p in points) / 1000
-    ax.set_title(f"{MODELS[model]}", pad=18)
-    ax.text(0, 1.03, f"from {least:.1f} KB", transform=ax.transAxes, color=_MUTED)
+    ax.set_title(MODELS[model], pad=18)
+    tflm = _taken("tflm_cmsis_nn", model)
+    beside = f"; TFLM {tflm / 1000:.1f} KB" if tflm is not None else ""
+    ax.text(0, 1.03, f"from {least:.1f} KB{beside}", transform=ax.transAxes, color=_MUTED)
     ax.set_xlim(0, 1.06 * max(*sizes, head))
     ax.set_yscale("log")
-    ax.set_ylim(0.75 * min(costs), 1.35 * max(costs))
+    ax.set_ylim(0.6 * min(costs), 1.8 * max(costs))
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.yaxis.set_major_formatter(EngFormatter(sep=""))
