@@ -29,8 +29,8 @@ static int run_rows(model_read read, model_write write, void *context) {
     return run_row_steps(0, 2, read, write, context);
 }
 
-static uint8_t *base(void) {
-    return arena;
+static uint8_t *base(uint32_t offset) {
+    return arena + offset;
 }
 
 const model_image image = {
