@@ -181,16 +181,42 @@ def test_what_was_changed_by_hand_is_refused(shoal, duo, rows, tmp_path):
     assert "topology" in shoal("run", copy, "--input", rows, "--json").document["error"]["what"]
 
 
-@pytest.mark.parametrize("board", ["netduinoplus2"])
-def test_a_board_and_the_host_work_together(shoal, small, rows, tmp_path, cache, board):
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+TOOLS = {
+    "netduinoplus2": ("arm-none-eabi-gcc", "qemu-system-arm"),
+    "mps2_an386": ("arm-none-eabi-gcc", "qemu-system-arm"),
+    "esp32c3": ("riscv64-unknown-elf-gcc",),
+}
+
+
+def need(*boards):
+    for tool in (t for b in boards for t in TOOLS[b]):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool}")
+
+
+def test_a_board_and_the_host_work_together(shoal, small, rows, tmp_path, cache):
+    need("netduinoplus2")
     folder = tmp_path / "mixed"
-    assert shoal("split", small, "--board", board, "--board", "host", "--output", folder).code == 0
+    assert shoal("split", small, "--board", "netduinoplus2", "--board", "host", "--output", folder).code == 0
     document = shoal("bench", folder, "--json").document
     assert [n["node"] for n in document["nodes"]] == ["emulator", "host"]
     assert document["nodes"][0]["latency"]["instructions"] > 0
     assert document["exact"] is (None if oracle.reason() else True)
-    twin = shoal("run", folder, "--input", rows, "--node", f"{board}=host", "--json").document
+    twin = shoal("run", folder, "--input", rows, "--node", "netduinoplus2=host", "--json").document
     assert [n["node"] for n in twin["nodes"]] == ["host", "host"]
+
+
+def test_three_kinds_of_boards_run_a_residual_network_cut_inside_a_block(shoal, data, tmp_path, cache):
+    boards = ("netduinoplus2", "mps2_an386", "esp32c3")
+    need(*boards)
+    folder = tmp_path / "trio"
+    pins = [a for pin in ("1=netduinoplus2", "2=mps2_an386", "9=esp32c3") for a in ("--pin", pin)]
+    asked = [a for b in boards for a in ("--board", b)]
+    made = shoal("split", data / "models" / "mlperf_ic_int8.tflite", *asked, *pins, "--output", folder, "--json")
+    first, second, third = made.document["nodes"]
+    assert (first["last"], second["first"], third["last"]) == (2, 2, 15)
+    # the block's own input goes around its second convolution, and so crosses the cut as well
+    assert second["bytes_in"] == 2 * 32 * 32 * 16
+    document = shoal("bench", folder, "--json").document
+    assert all(n["latency"]["instructions"] > 100_000 for n in document["nodes"])
+    assert document["exact"] is (None if oracle.reason() else True), document["exact_reason"]

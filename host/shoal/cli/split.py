@@ -281,12 +281,12 @@ def _infeasible(
             over.append((need, piece))
     changes = [change for need, piece in over for change in _changes(need, nodes[piece.node], names[piece.node])]
     need, piece = max(over, key=lambda o: o[0].short)
-    what = "RAM" if need.ram_short >= need.flash_short else "flash"
+    what, prefer = ("RAM", "ram") if need.ram_short >= need.flash_short else ("flash", "size")
     return DoesNotFit(
         f"the best cut still leaves {names[piece.node]} {need.short:,} B of {what} short,"
         f" with operators {piece.first} to {piece.last - 1}",
         where=f"board {nodes[piece.node].board.id}",
-        advice=f"nearest that works: {', '.join(changes)}; another --board or --prefer ram may do as well",
+        advice=f"nearest that works: {', '.join(changes)}; another --board or --prefer {prefer} may do as well",
     )
 
 
