@@ -30,7 +30,8 @@ def subject(request, tmp_path_factory):
     model = Path(request.config.getoption("--model", None) or demo)
     board = request.config.getoption("--board", "netduinoplus2")
     made = open_target(model, board, {})
-    spec = node_spec(request.config.getoption("--node", None), made.board)
+    node = request.config.getoption("--node", None)
+    spec = node_spec([node] if node else [], made.board)
     for tool in _tools(made.board, spec):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool}: `shoal doctor` says how to get it")
