@@ -15,7 +15,11 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -26,6 +30,7 @@ from shoal import boards
 from shoal.bench.bench import bench
 from shoal.boards.board import Board
 from shoal.build.builder import build
+from shoal.errors import DoesNotFit
 from shoal.network.graph import Graph
 from shoal.network.read_tflite import read
 from shoal.network.simplify import simplify
@@ -163,7 +168,17 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
     }
 
 
-def measure_harness(board: Board, graph: Graph, source: bytes, cores: dict[str, Any]) -> dict[str, Any]:
+def measure_harness(
+    board: Board, graphs: Sequence[Graph], paths: Sequence[Path], cores: dict[str, Any]
+) -> dict[str, Any]:
+    """By the first model that fits."""
+    for graph, path in zip(graphs, paths, strict=True):
+        with suppress(DoesNotFit):
+            return measure_harness_by(board, graph, path.read_bytes(), cores)
+    raise SystemExit(f"{board.id}: no model fits")
+
+
+def measure_harness_by(board: Board, graph: Graph, source: bytes, cores: dict[str, Any]) -> dict[str, Any]:
     made = lay_out(graph, board, Options())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "built"
@@ -192,16 +207,16 @@ def runs(board: Board) -> bool:
 def main(paths: list[Path]) -> None:
     graphs = [simplify(read(path)) for path in paths]
     every = [boards.load(name) for name in boards.names()]
-    cores: dict[str, Any] = {}
+    by_core: dict[str, Board] = {}
     for board in every:
-        if board.core.name not in cores:
-            print(f"compiling for {board.core.name}", file=sys.stderr)
-            cores[board.core.name] = measure_core(board, graphs)
-    harness: dict[str, Any] = {}
-    for board in every:
-        if board.platform == "shoal":
-            print(f"building for {board.id}", file=sys.stderr)
-            harness[board.id] = measure_harness(board, graphs[0], paths[0].read_bytes(), cores)
+        by_core.setdefault(board.core.name, board)
+    offline = [board for board in every if board.platform == "shoal"]
+    with ProcessPoolExecutor() as pool:
+        print(f"compiling for {', '.join(by_core)}", file=sys.stderr)
+        cores = dict(zip(by_core, pool.map(partial(measure_core, graphs=graphs), by_core.values()), strict=True))
+        print(f"building for {', '.join(b.id for b in offline)}", file=sys.stderr)
+        measure = partial(measure_harness, graphs=graphs, paths=paths, cores=cores)
+        harness = dict(zip((b.id for b in offline), pool.map(measure, offline), strict=True))
     known = [h["stack"] for h in harness.values() if h["stack"] is not None]
     for figures in harness.values():
         if figures["stack"] is None:

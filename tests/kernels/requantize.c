@@ -66,8 +66,9 @@ static int differs(int32_t sum, const record *r) {
     default: {
         int32_t addend = 1 + offset * (INT32_C(1) << (halving + 1));
         int rectified = r->zero_point == INT8_MIN;
-        return rescale_quadrupled(sum * 4, r->multiplier, addend, halving + 2, 0) != visible(wanted) ||
-               (rectified && rescale_quadrupled(sum * 4, r->multiplier, addend, halving + 2, 1) != visible(wanted));
+        int32_t full = rescale_quadrupled(sum * 4, r->multiplier, addend, halving + 2, 0);
+        int32_t half = rescale_quadrupled(sum * 4, r->multiplier, addend, halving + 2, rectified);
+        return visible(full) != visible(wanted) || visible(half) != visible(wanted);
     }
     }
 }
