@@ -63,16 +63,16 @@ class Kernel:
 
     code: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     stack: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    helpers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    helpers: list[dict[str, tuple[int, int]]] = field(default_factory=list)  # of each image that has any
 
     def figures(self) -> dict[str, Any]:
-        frames = [frame or ASSEMBLY_FRAME for _, frame in self.helpers.values()]
+        frames = [frame or ASSEMBLY_FRAME for image in self.helpers for _, frame in image.values()]
         return {
             "code": {pattern: round(mean(found)) for pattern, found in sorted(self.code.items())},
             "typical_code": typical(self.code),
             "stack": {pattern: max(found) for pattern, found in sorted(self.stack.items())},
             "typical_stack": typical(self.stack),
-            "shared": sum(size for size, _ in self.helpers.values()),
+            "shared": round(median([sum(size for size, _ in image.values()) for image in self.helpers] or [0])),
             "helper_stack": max(frames, default=0),
         }
 
@@ -150,12 +150,15 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
                 pattern = predict.pattern(common([c.shape for c in used]))
                 kernel.code[pattern].append(left.pop(function.name))
                 kernel.stack[pattern].append(found.stack.get(function.name, 0))
+            shared: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
             for helper in list(left):
                 owners = [c.kernel for c in calls if re.match(rf"{c.kernel.function}(_|\b)", helper)]
                 if owners:
                     owner = max(owners, key=lambda k: len(k.function))
-                    kernel = kernels[predict.key(owner.function, owner.literal, prefer)]
-                    kernel.helpers[helper] = left.pop(helper), found.stack.get(helper, 0)
+                    key = predict.key(owner.function, owner.literal, prefer)
+                    shared[key][helper] = left.pop(helper), found.stack.get(helper, 0)
+            for key, helpers in shared.items():
+                kernels[key].helpers.append(helpers)
             tables = sum(predict.table_bytes(used) for _, used in functions)
             if not segments:
                 overhead.append(sum(left.values()) + found.constants - tables)

@@ -7,8 +7,8 @@ enum {
     NARROW = 250
 };
 
-static const model_tensor inputs[] = {{0, ROWS * WIDE, WIDE}};
-static const model_tensor outputs[] = {{0, ROWS * NARROW, NARROW}};
+static const model_tensor inputs[] = {{0, ROWS *WIDE, WIDE}};
+static const model_tensor outputs[] = {{0, ROWS *NARROW, NARROW}};
 
 static uint8_t arena[WIDE];
 

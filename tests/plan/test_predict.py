@@ -74,5 +74,5 @@ def test_budgets_name_what_would_do() -> None:
     graph = simplify(read(DIGITS))
     with pytest.raises(DoesNotFit, match="the smallest --ram-budget that works is"):
         plan(graph, boards.load("host"), Options(ram_budget=100))
-    with pytest.raises(DoesNotFit, match="try --prefer size"):
+    with pytest.raises(DoesNotFit, match="try a --flash-budget of more than"):
         plan(graph, boards.load("host"), Options(flash_budget=100))
