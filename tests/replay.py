@@ -75,8 +75,13 @@ class _Replay:
         operator = self.graph.operators[step.operators[0]]
         self.poison(step.scratch, call.scratch_bytes)
         self.poison(step.state, call.state_bytes)
+        first = 0
+        if step.page is not None:
+            self.poison(step.page.place, step.page.bytes)
+            first = step.page.channels[0]
         allowed = in_place(call.inputs, call.in_place) if len(call.outputs) == 1 else {}
-        for tensor, offset in zip(call.outputs, step.outputs, strict=True):
+        for tensor, address in zip(call.outputs, step.outputs, strict=True):
+            offset = address - first
             for source, start in zip(call.inputs, step.inputs, strict=True):
                 sizes = self.graph.tensors[source].bytes, self.graph.tensors[tensor].bytes
                 self.overwrite((start, sizes[0]), (offset, sizes[1]), allowed.get(source))
@@ -98,7 +103,6 @@ class _Replay:
 
     def paged(self, page: Page, result: Array, offset: int) -> None:
         """Some channels of an output, whose first lies at `offset`, by constants that lie where the page does."""
-        self.poison(page.place, page.bytes)
         first, last = page.channels
         values = result.reshape(-1, result.shape[-1])
         assert first <= offset <= len(self.arena) and offset - first + values.size <= len(self.arena)

@@ -14,7 +14,7 @@ from wide_network import wide_network
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
-BUDGETS = ("--flash-budget", 120_000, "--ram-budget", 24_000)
+BUDGETS = ("--flash-budget", 120_000, "--ram-budget", 15_000)
 
 
 @pytest.fixture

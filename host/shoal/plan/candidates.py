@@ -192,11 +192,9 @@ def _whole(work: Work, k: int, across: int, call: Call) -> Option:
 
 
 def live_bytes(work: Work, k: int) -> int:
-    """Of all that is whole while a task runs by itself, with the most scratch and state of its calls, outputs apart."""
+    """Of all tensors that are whole while a task runs by itself, outputs apart from inputs."""
     one = work.tasks[k]
-    working = max(call.scratch_bytes + call.state_bytes for call in one.calls)
-    there = sum(work.images[t].bytes for t in {*one.inputs, *one.outputs})
-    return work.across(k, k) + there + working
+    return work.across(k, k) + sum(work.images[t].bytes for t in {*one.inputs, *one.outputs})
 
 
 def in_place(inputs: Sequence[int], distances: Sequence[int | None]) -> dict[int, int]:

@@ -76,8 +76,9 @@ _UNITS = 1 << 14
 
 
 def tasks(graph: Graph, operator: int, features: frozenset[str], room: int) -> list[Task]:
-    """An operator's tasks with pages of at most `room` bytes each, as few as possible and about equal; empty where a
-    page of the fewest channels is larger, or constants cannot be told apart by channels."""
+    """An operator's tasks with pages of at most `room` bytes each, what its kernel works in included, as few as
+    possible and about equal; empty where a page of the fewest channels is larger, or constants cannot be told apart by
+    channels."""
     one, tensors = graph.operators[operator], graph.tensors
     count = slices.channels(one, tensors)
     for pages in range(1, -(-count // slices.MULTIPLE) + 1):
@@ -87,8 +88,8 @@ def tasks(graph: Graph, operator: int, features: frozenset[str], room: int) -> l
             continue  # as wide as with fewer
         made = []
         for first, last in pairwise(edges):
-            calls = _smallest(slices.calls(one, tensors, features, first, last))
-            if not calls or layout(calls[0].constants)[1] > room:
+            calls = _smallest(c for c in slices.calls(one, tensors, features, first, last) if _bytes(c) <= room)
+            if not calls:
                 break
             made.append(_task(one.kind, operator, calls, first, last - first))
         else:
@@ -106,6 +107,11 @@ def least(graph: Graph, operator: int, features: frozenset[str]) -> tuple[int, i
         if calls:
             break
     return channels, layout(calls[0].constants)[1]
+
+
+def _bytes(call: Call) -> int:
+    """Of a step's page, scratch and state."""
+    return layout(call.constants)[1] + call.scratch_bytes + call.state_bytes
 
 
 def _smallest(calls: Iterable[Call]) -> list[Call]:

@@ -132,11 +132,7 @@ def _paged(graph: Graph, board: Board, options: Options, progress: Progress, who
     live = {t.operator: candidates.live_bytes(base, k) for k, t in enumerate(base.tasks) if t.operator is not None}
     made = whole
     for share in _SHARES:
-        rooms = {i: most - held for i, held in live.items()}
-        tasks = {  # what has no smaller pages gets what it needs
-            i: pages.tasks(graph, i, features, int(share * room)) or pages.tasks(graph, i, features, room)
-            for i, room in rooms.items()
-        }
+        tasks = {i: pages.tasks(graph, i, features, int(share * (most - held))) for i, held in live.items()}
         sizes = {i: sum(t.page_bytes for t in found) for i, found in tasks.items() if found and found[0].page_bytes}
         less, chosen = short, list[int]()
         while len(chosen) < len(sizes):
