@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from real_models import MODELS
 from shoal import oracle
 from shoal.network.read_tflite import read
 
@@ -17,23 +18,6 @@ TOOLS = {
     "mps2_an386": ["arm-none-eabi-gcc", "qemu-system-arm"],
     "esp32c3": ["riscv64-unknown-elf-gcc"],
 }
-
-MODELS = [
-    "mlperf_ad_int8",
-    "mlperf_ic_int8",
-    "mlperf_kws_int8",
-    "mlperf_sww_int8",
-    "mlperf_vww_int8",
-    "mltk_audio_example_int8",
-    "mltk_fingerprint_int8",
-    "mltk_kws_mobilenetv2_int8",
-    "mltk_kws_on_off_int8",
-    "mltk_rock_paper_scissors",
-    "tflm_add_int8",
-    "tflm_hello_int8",
-    "tflm_micro_speech_int8",
-    "tflm_person_detect_int8",
-]
 
 #: golden file → the array of inputs that goes with it: (file, array), None where it is the golden file's own
 GOLDEN = {

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
+from one_operator import Example
+from shoal.operators.requantization import Sums
+from shoal.operators.window import extent
 from shoal.tensors import Array
 from tflite_builder import ModelBuilder
 
@@ -87,3 +90,40 @@ def model(
     result = builder.tensor(output, scale=n.output_scale, zero_point=n.output_zero_point)
     builder.operator(name, inputs, [result], **options)
     return builder.build(inputs=[source], outputs=[result])
+
+
+#: quantization that every special kernel takes
+NUMBERS = Numbers(5, -17, 9, 0.1, 40.0, 12, True, 4.0)
+
+
+def convolved(
+    filters: Array,
+    values: Array,
+    n: Numbers,
+    padding: str,
+    activation: str,
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+) -> Example:
+    """CONV_2D of int8 `values` (NHWC) by `filters` (output channels, height, width, input channels)."""
+    batches, height, width, _ = values.shape
+    channels, *window, _ = filters.shape
+    reach = (0, 0) if padding == "SAME" else tuple(extent(w, d) - 1 for w, d in zip(window, dilation, strict=True))
+    size = (-(-(height - reach[0]) // stride[0]), -(-(width - reach[1]) // stride[1]))
+    options = {"stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1]}
+    output = (batches, *size, channels)
+    data = model("CONV_2D", values.shape, filters, output, 0, n, padding=padding, activation=activation, **options)
+    return Example(data, [values])
+
+
+def sums(**changes: object) -> Sums:
+    """Of four output channels of 36 products, with members in place of these."""
+    members = {
+        "weights": np.ones((4, 36), np.int8),
+        "bias": np.zeros(4, np.int32),
+        "multipliers": np.full(4, 1 << 30),
+        "shifts": np.full(4, -3),
+        "low": np.full(4, -36 * 128),
+        "high": np.full(4, 36 * 127),
+    }
+    return Sums(**{**members, **changes})  # type: ignore[arg-type]  # members by name

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from products import ACTIVATIONS, Numbers, model, weights
+from products import ACTIVATIONS, NUMBERS, Numbers, convolved, sums, weights
 
 from one_operator import Example, assert_c_is_exact, int8s, kernels_of
 from shoal.operators import conv_2d, direct, winograd
 from shoal.operators.base import Call, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums
+from shoal.operators.requantization import Requantization
 from shoal.operators.window import extent
 
 DSP = frozenset({"dsp"})
@@ -52,7 +52,7 @@ def convolution(
     dilation: tuple[int, int] = (1, 1),
 ) -> Example:
     """`extreme`: weights and inputs at the ends of their range, signs as the transforms add them most."""
-    batches, height, width, depth = shape
+    _, height, width, depth = shape
     filters = weights(np.random.default_rng(n.seed), (channels, *window, depth))
     values = int8s(n.seed + 2, shape)
     if extreme:
@@ -60,12 +60,7 @@ def convolution(
         filters[:] = np.where((c + y + x + n.seed) % 2, 127, -127)[..., None]
         y, x = np.mgrid[:height, :width]
         values[:] = np.where((y * (n.seed % 2) + x) % 2, 127, -128)[..., None]
-    reach = (0, 0) if padding == "SAME" else tuple(extent(w, d) - 1 for w, d in zip(window, dilation, strict=True))
-    size = (-(-(height - reach[0]) // stride[0]), -(-(width - reach[1]) // stride[1]))
-    options = {"stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1]}
-    output = (batches, *size, channels)
-    data = model("CONV_2D", shape, filters, output, 0, n, padding=padding, activation=activation, **options)
-    return Example(data, [values])
+    return convolved(filters, values, n, padding, activation, stride, dilation)
 
 
 numbers = st.builds(
@@ -118,9 +113,6 @@ def test_generated_c_is_the_reference(alone: str, data: st.DataObject) -> None:
     assert_c_is_exact(data.draw(st.lists(examples(alone), min_size=8, max_size=8)), DSP)
 
 
-NUMBERS = Numbers(5, -17, 9, 0.1, 40.0, 12, True, 4.0)
-
-
 def test_emulated(alone: str) -> None:
     shapes = [(1, h, w, c) for h, w, c in [(1, 1, 4), (2, 9, 8), (3, 4, 16), (4, 8, 20), (5, 7, 32), (9, 17, 12)]]
     drawn = [convolution(shape, 4 + 4 * (i % 3), NUMBERS) for i, shape in enumerate(shapes)]
@@ -149,18 +141,6 @@ def test_eight_inputs(core: str | None, monkeypatch: pytest.MonkeyPatch) -> None
     ]
     assert all(EIGHT in kernels_of(example, DSP) for example in drawn)
     assert_c_is_exact(drawn, DSP, core)
-
-
-def sums(**changes: object) -> Sums:
-    members = {
-        "weights": np.ones((4, 36), np.int8),
-        "bias": np.zeros(4, np.int32),
-        "multipliers": np.full(4, 1 << 30),
-        "shifts": np.full(4, -3),
-        "low": np.full(4, -36 * 128),
-        "high": np.full(4, 36 * 127),
-    }
-    return Sums(**{**members, **changes})  # type: ignore[arg-type]  # members by name
 
 
 GEOMETRY = {

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from products import ACTIVATIONS, Numbers, model, weights
+from products import ACTIVATIONS, NUMBERS, Numbers, convolved, sums, weights
 
 from one_operator import Example, assert_c_is_exact, int8s, kernels_of
 from shoal.operators import conv_2d, twin
 from shoal.operators.base import Call, Operator, Tensors
-from shoal.operators.requantization import Requantization, Sums
+from shoal.operators.requantization import Requantization
 from shoal.operators.window import extent
 
 RV = frozenset({"muldiv"})
@@ -49,7 +49,7 @@ def convolution(
 ) -> Example:
     """`extreme`: weights and inputs at the ends of their range, all alike or with signs as Winograd's transforms add
     them most; else some channels of small weights."""
-    batches, height, width, depth = shape
+    _, height, width, depth = shape
     rng = np.random.default_rng(n.seed)
     filters = weights(rng, (channels, *window, depth))
     values = int8s(n.seed + 2, shape)
@@ -61,12 +61,7 @@ def convolution(
         values[:] = np.where(turns * (y + x) % 2, 127, -128)[..., None]
     else:
         filters //= rng.choice([1, 2, 4, 16], (channels, 1, 1, 1)).astype(np.int8)
-    reach = (0, 0) if padding == "SAME" else tuple(extent(w, d) - 1 for w, d in zip(window, dilation, strict=True))
-    size = (-(-(height - reach[0]) // stride[0]), -(-(width - reach[1]) // stride[1]))
-    options = {"stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1]}
-    output = (batches, *size, channels)
-    data = model("CONV_2D", shape, filters, output, 0, n, padding=padding, activation=activation, **options)
-    return Example(data, [values])
+    return convolved(filters, values, n, padding, activation, stride, dilation)
 
 
 numbers = st.builds(
@@ -113,9 +108,6 @@ def test_generated_c_is_the_reference(alone: str, data: st.DataObject) -> None:
     assert_c_is_exact(data.draw(st.lists(examples(alone), min_size=12, max_size=12)), RV)
 
 
-NUMBERS = Numbers(5, -17, 9, 0.1, 40.0, 12, True, 4.0)
-
-
 def test_emulated(alone: str) -> None:
     drawn = [
         convolution((1, h, w, c), 4 + c % 8, NUMBERS) for h, w, c in [(1, 1, 4), (2, 9, 8), (9, 4, 20), (3, 6, 16)]
@@ -126,18 +118,6 @@ def test_emulated(alone: str) -> None:
     drawn += [convolution((1, 6, 7, 8), 4, NUMBERS, window=(1, 2), dilation=(1, 3))]
     drawn += [convolution((1, 5, 5, 64), 12, replace(NUMBERS, output_zero_point=-128), window=(1, 1))]
     assert_c_is_exact([example for example in drawn if alone in kernels_of(example, RV)], core="rv32imc")
-
-
-def sums(**changes: object) -> Sums:
-    members = {
-        "weights": np.ones((4, 36), np.int8),
-        "bias": np.zeros(4, np.int32),
-        "multipliers": np.full(4, 1 << 30),
-        "shifts": np.full(4, -3),
-        "low": np.full(4, -36 * 128),
-        "high": np.full(4, 36 * 127),
-    }
-    return Sums(**{**members, **changes})  # type: ignore[arg-type]  # members by name
 
 
 def pairs_of(first: int, second: int) -> dict[str, object]:

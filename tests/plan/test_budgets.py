@@ -11,6 +11,7 @@ import pytest
 
 from emulated_build import MACHINES, run_emulated
 from host_build import Case, run_models
+from real_models import MODELS
 from shoal import boards, oracle
 from shoal.boards.board import Board
 from shoal.network.execute import execute
@@ -20,23 +21,6 @@ from shoal.network.simplify import simplify
 from shoal.plan.planner import lay_out, plan
 from shoal.plan.steps import Options, Plan
 from shoal.tensors import Array
-
-MODELS = [
-    "mlperf_ad_int8",
-    "mlperf_ic_int8",
-    "mlperf_kws_int8",
-    "mlperf_sww_int8",
-    "mlperf_vww_int8",
-    "mltk_audio_example_int8",
-    "mltk_fingerprint_int8",
-    "mltk_kws_mobilenetv2_int8",
-    "mltk_kws_on_off_int8",
-    "mltk_rock_paper_scissors",
-    "tflm_add_int8",
-    "tflm_hello_int8",
-    "tflm_micro_speech_int8",
-    "tflm_person_detect_int8",
-]
 
 #: those that need less when their input comes in rows
 FED = [
