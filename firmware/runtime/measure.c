@@ -38,23 +38,21 @@ SHOAL_LINK PAINTS void measure_start(void) {
 
 SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last, row_link *rows) {
     hal_memory_map memory = hal_memory();
+    model_io io = {.read = rows_read, .write = rows_write, .fetch = rows_fetch, .context = rows};
     measurement result;
     uintptr_t call = hal_stack_pointer();
     uintptr_t before = lowest(memory.stack_bottom, memory.stack_top);
     paint(memory.stack_bottom);
     hal_trigger(true);
     uint64_t start = hal_cycles();
-    if (image.run_with != 0) {
-        result.code = last != 0 ? image.run_steps_with(first, last, rows_read, rows_write, rows_fetch, rows)
-                                : image.run_with(rows_read, rows_write, rows_fetch, rows);
-    } else if (image.run_rows != 0) {
-        result.code = last != 0 ? image.run_row_steps(first, last, rows_read, rows_write, rows)
-                                : image.run_rows(rows_read, rows_write, rows);
+    if (last != 0) {
+        image.run_steps(first, last, &io);
     } else {
-        result.code = last != 0 ? image.run_steps(first, last) : image.run();
+        image.run(&io);
     }
     result.cycles = hal_cycles() - start - rows->cycles;
     hal_trigger(false);
+    result.code = io.status;
     uintptr_t after = lowest(memory.stack_bottom, call);
     uintptr_t deeper = before < after ? before : after;
     deepest = deeper < deepest ? deeper : deepest;

@@ -18,6 +18,17 @@ typedef int (*model_write)(const void *row, unsigned y, void *context);
 /* Copies bytes [offset, offset + bytes) of the store to `page`; anything but 0 ends the run. */
 typedef int (*model_fetch)(void *page, uint32_t offset, uint32_t bytes, void *context);
 
+/* Whom a run asks for what it lacks (what its image does not ask for may be null), and what it comes to. The status is
+ * left here, not returned: emulators count the model's instructions from a call to its return, so that a compiler must
+ * not make a jump of it. */
+typedef struct {
+    model_read read;
+    model_write write;
+    model_fetch fetch;
+    void *context;
+    int status;
+} model_io;
+
 typedef struct {
     const char *name;
     const char *tool_version;
@@ -31,16 +42,8 @@ typedef struct {
     const model_tensor *inputs;
     const model_tensor *outputs;
     uint8_t *(*arena)(uint32_t offset); /* its parts may lie apart */
-    /* where input and output are whole; else null */
-    int (*run)(void);
-    int (*run_steps)(unsigned first, unsigned last);
-    /* where one of them travels in rows; else null */
-    int (*run_rows)(model_read read, model_write write, void *context);
-    int (*run_row_steps)(unsigned first, unsigned last, model_read read, model_write write, void *context);
-    /* where constants come from a store; else null */
-    int (*run_with)(model_read read, model_write write, model_fetch fetch, void *context);
-    int (*run_steps_with)(unsigned first, unsigned last, model_read read, model_write write, model_fetch fetch,
-                          void *context);
+    void (*run)(model_io *io);
+    void (*run_steps)(unsigned first, unsigned last, model_io *io); /* [first, last) */
     uint32_t store_bytes;
     void (*reset)(void);
 } model_image;

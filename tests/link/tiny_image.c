@@ -43,17 +43,17 @@ static void weigh(void) {
     }
 }
 
-static int run_steps(unsigned first, unsigned last) {
+static void run_steps(unsigned first, unsigned last, model_io *io) {
     static void (*const steps[])(void) = {add_pairs, weigh};
     for (unsigned i = first; i < last; i++) {
         steps[i]();
         SHOAL_TICK();
     }
-    return 0;
+    io->status = 0;
 }
 
-static int run(void) {
-    return run_steps(0, 2);
+static void run(model_io *io) {
+    run_steps(0, 2, io);
 }
 
 static uint8_t *place(uint32_t offset) {

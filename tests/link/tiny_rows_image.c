@@ -13,20 +13,20 @@ static const model_tensor outputs[] = {{0, ROWS *NARROW, NARROW}};
 static uint8_t arena[WIDE];
 
 /* Sums of bytes fifty apart, from the last row up; the second step does nothing. */
-static int run_row_steps(unsigned first, unsigned last, model_read read, model_write write, void *context) {
+static void run_steps(unsigned first, unsigned last, model_io *io) {
     int status = 0;
     for (unsigned y = ROWS; first == 0 && last > 0 && y-- > 0 && status == 0;) {
-        status = read(arena, y, context);
+        status = io->read(arena, y, io->context);
         for (int i = 0; i < NARROW; i++) {
             arena[i] = (uint8_t)(arena[i] + arena[i + WIDE - NARROW]);
         }
-        status = status == 0 ? write(arena, y, context) : status;
+        status = status == 0 ? io->write(arena, y, io->context) : status;
     }
-    return status;
+    io->status = status;
 }
 
-static int run_rows(model_read read, model_write write, void *context) {
-    return run_row_steps(0, 2, read, write, context);
+static void run(model_io *io) {
+    run_steps(0, 2, io);
 }
 
 static uint8_t *base(uint32_t offset) {
@@ -46,7 +46,7 @@ const model_image image = {
     .inputs = inputs,
     .outputs = outputs,
     .arena = base,
-    .run_rows = run_rows,
-    .run_row_steps = run_row_steps,
+    .run = run,
+    .run_steps = run_steps,
     .reset = 0,
 };

@@ -69,7 +69,7 @@ def bound(elf: Path, objects: Path, board: Board) -> Bound | None:
         return None
     present = _functions(elf)
     read = _Graph()
-    pointed = _pointed_to(objects)
+    pointed = _pointed_to(objects, figures)
     for file in figures:
         _read_figures(file, _is_model(file), read, present, pointed)
     _read_disassembly(elf, f"{board.toolchain}objdump", read, present)
@@ -98,16 +98,17 @@ def _is_model(file: Path) -> bool:
 @dataclass(frozen=True)
 class _Pointed:
     """Functions that a pointer in a model's objects, or in others, may lead to; `defined`: all that a model's
-    define."""
+    define; `callers`: of others, what calls one of these."""
 
     model: frozenset[str]
     others: frozenset[str]
     defined: frozenset[str]
+    callers: frozenset[str]
 
     @property
     def callbacks(self) -> frozenset[str]:
-        """What a model may be given to call."""
-        return self.others - self.defined
+        """What a model may be given to call: not what runs the model."""
+        return self.others - self.defined - self.callers
 
 
 def _read_figures(file: Path, model: bool, read: _Graph, present: frozenset[str], pointed: _Pointed) -> None:
@@ -206,7 +207,7 @@ def _functions(elf: Path) -> frozenset[str]:
         return frozenset(s.name for s in symbols if s["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE") and s.name)
 
 
-def _pointed_to(objects: Path) -> _Pointed:
+def _pointed_to(objects: Path, figures: Iterable[Path]) -> _Pointed:
     from elftools.elf.elffile import ELFFile
 
     model: set[str] = set()
@@ -218,7 +219,9 @@ def _pointed_to(objects: Path) -> _Pointed:
             (model if _is_model(path) else others).update(_addresses(image))
             if _is_model(path):
                 defined.update(name for _, name in _functions_of(image))
-    return _Pointed(frozenset(model), frozenset(others), frozenset(defined))
+    edges = (_EDGE.findall(f.read_text(encoding="utf-8", errors="replace")) for f in figures if not _is_model(f))
+    callers = {_name(source) for found in edges for source, target in found if _name(target) in defined}
+    return _Pointed(frozenset(model), frozenset(others), frozenset(defined), frozenset(callers))
 
 
 def _functions_of(image: Any) -> Iterator[tuple[tuple[Any, int], str]]:

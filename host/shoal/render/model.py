@@ -76,6 +76,7 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "run_name": "run_with" if fetched else "run_rows" if streams else "run",
         "callback_fields": [(f"{name}_{c}", c) for c in callbacks],
         "callback_arguments": ", ".join(given),
+        "io_arguments": [f"io->{argument}" for argument in given],
         "run_parameters": typed or "void",
         "more_parameters": f", {typed}" if typed else "",
         "more_arguments": "".join(f", {argument}" for argument in given),
