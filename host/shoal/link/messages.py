@@ -5,7 +5,7 @@ Parsing takes untrusted bytes: whatever they are, the only error is NodeError.""
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -19,6 +19,13 @@ FIRST_NODE = 1
 
 REPLY = 0x80
 PLAN_VERSION = 1
+#: of plan packets over several nodes
+SHOAL_PLAN_VERSION = 2
+#: bytes of a plan packet that fit a BEGIN
+MAX_PLAN = 230
+#: ports by node number in a ROUTE; nodes' numbers are smaller
+ROUTES = 16
+NO_ROUTE = 0xFF
 #: stands for the network's last boundary
 LAST_BOUNDARY = 0xFFFF
 
@@ -35,14 +42,22 @@ class Type(IntEnum):
     RESET = 0x06
     PROVOKE = 0x07
     ASK = 0x08
+    ROUTE = 0x09
     FAULT = 0x30
     STARTED = 0x31
+    LOST = 0x32
     IDENTIFY = 0x40
     TENSORS = 0x41
     READ = 0x42
     ECHO = 0x43
     PULL = 0x44
     PUSH = 0x45
+    START = 0x46
+    BEGIN = 0x47
+    DELIVER = 0x48
+    DONE = 0x49
+    RELEASE = 0x4A
+    STATE = 0x4B
 
 
 class Status(IntEnum):
@@ -59,6 +74,9 @@ class Status(IntEnum):
     NO_PLAN = 8
     MODEL = 9
     NO_ANSWER = 10
+    FULL = 11
+    EPOCH = 12
+    NO_BEGIN = 13
     PLAN_VERSION = 16
     PLAN_ASSIGNMENTS = 17
     PLAN_NODE = 18
@@ -67,6 +85,7 @@ class Status(IntEnum):
     PLAN_LAST = 21
     PLAN_MASK = 22
     PLAN_TENSORS = 23
+    ENCODING = 24
 
 
 _REFUSALS = {
@@ -80,6 +99,9 @@ _REFUSALS = {
     Status.NO_PLAN: "was given no plan to run",
     Status.MODEL: "ran the model, which failed with code {value}",
     Status.NO_ANSWER: "asked the other end, which did not answer rightly",
+    Status.FULL: "has no room for another inference yet",
+    Status.EPOCH: "knows nothing of this epoch: it was started anew",
+    Status.NO_BEGIN: "was given a tensor of an inference that was not begun",
     Status.PLAN_VERSION: "does not read plan packets of version {value}",
     Status.PLAN_ASSIGNMENTS: "has no resident plan with {value} assignments",
     Status.PLAN_NODE: "is not node {value}, which the plan is for",
@@ -88,6 +110,7 @@ _REFUSALS = {
     Status.PLAN_LAST: "has no resident chunk that ends at boundary {value}",
     Status.PLAN_MASK: "has no resident plan for skip mask {value:#x}",
     Status.PLAN_TENSORS: "has no resident chunk that takes or gives tensor {value}",
+    Status.ENCODING: "does not read tensors in that encoding",
 }
 
 
@@ -332,6 +355,224 @@ class Ran:
     @classmethod
     def unpack(cls, answer: bytes) -> Ran:
         return cls(*_unpack("QIIBIIHQ", answer))
+
+
+@dataclass(frozen=True)
+class Output:
+    """A tensor that a chunk gives, and the node that it goes to."""
+
+    tensor: int
+    to: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one node does in an inference: variant's operators [first, last) under a skip mask, `inputs` taken,
+    `outputs` given. `quorum`: how many inputs it runs with at the latest after `deadline` milliseconds, 0: all. The
+    host's own part has no operators, and as inputs what it wants to have."""
+
+    node: int
+    first: int
+    last: int
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    variant: int = 0
+    mask: int = 0
+    quorum: int = 0
+    deadline: int = 0
+
+
+#: flag of a packet: nodes keep what they gave until the answer is there, else until it is acknowledged
+HOLD = 1
+_PART = struct.Struct("<BBHHIBHBB")
+
+
+def pack_packet(parts: Iterable[Part], flags: int = 0) -> bytes:
+    """The plan packet of one inference. ValueError where it is longer than a BEGIN holds."""
+    parts = tuple(parts)
+    packed = struct.pack("<BBB", SHOAL_PLAN_VERSION, flags, len(parts))
+    for p in parts:
+        sizes = len(p.inputs), len(p.outputs)
+        packed += _PART.pack(p.node, p.variant, p.first, p.last, p.mask, p.quorum, p.deadline, *sizes)
+        packed += struct.pack(f"<{sizes[0]}H", *p.inputs)
+        packed += b"".join(struct.pack("<HB", o.tensor, o.to) for o in p.outputs)
+    if len(packed) > MAX_PLAN:
+        raise ValueError(f"a plan packet of {len(packed)} bytes, {MAX_PLAN} at most")
+    return packed
+
+
+def unpack_packet(packet: bytes) -> tuple[tuple[Part, ...], int]:
+    """Parts and flags."""
+    version, flags, count = _unpack("BBB", packet)
+    if version != SHOAL_PLAN_VERSION:
+        raise NodeError(f"a plan packet of version {version}")
+    parts, at = [], 3
+    for _ in range(count):
+        node, variant, first, last, mask, quorum, deadline, takes, gives = _unpack(_PART.format[1:], packet, at)
+        inputs = _unpack(f"{takes}H", packet, at + _PART.size)
+        at += _PART.size + 2 * takes
+        outputs = tuple(Output(*_unpack("HB", packet, at + 3 * i)) for i in range(gives))
+        at += 3 * gives
+        parts.append(Part(node, first, last, inputs, outputs, variant, mask, quorum, deadline))
+    if at != len(packet):
+        raise NodeError("a plan packet with bytes behind it")
+    return tuple(parts), flags
+
+
+_INFERENCE = struct.Struct("<II")
+
+
+def pack_start(epoch: int) -> bytes:
+    """Of START: forget whatever is not of this epoch."""
+    return struct.pack("<I", epoch)
+
+
+def pack_begin(epoch: int, inference: int, packet: bytes) -> bytes:
+    return _INFERENCE.pack(epoch, inference) + packet
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What BEGIN says: an inference, and the plan packet to run it by."""
+
+    epoch: int
+    inference: int
+    packet: bytes
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Begun:
+        epoch, inference = _unpack("II", payload)
+        return cls(epoch, inference, payload[_INFERENCE.size :])
+
+
+def pack_release(epoch: int, inference: int) -> bytes:
+    """Of RELEASE: the answer is there, nothing of this inference need be kept."""
+    return _INFERENCE.pack(epoch, inference)
+
+
+#: codes of dtypes in a crossing header
+DTYPES = {"int8": 0, "int16": 1, "int32": 2, "float32": 3, "uint8": 4}
+
+
+@dataclass(frozen=True)
+class Header:
+    """How a crossing tensor is encoded: `dtype` of DTYPES, its bits and packing (0: raw), the range of its values where
+    it is packed by that, the bytes that it unpacks to."""
+
+    tensor: int
+    dtype: int
+    bits: int
+    raw_bytes: int
+    packing: int = 0
+    lo: int = 0
+    hi: int = 0
+
+    def pack(self) -> bytes:
+        return _HEADER.pack(self.tensor, self.dtype, self.bits, self.packing, 0, self.lo, self.hi, self.raw_bytes)
+
+    @classmethod
+    def unpack(cls, data: bytes, at: int) -> Header:
+        tensor, dtype, bits, packing, _, lo, hi, raw = _unpack(_HEADER.format[1:], data, at)
+        return cls(tensor, dtype, bits, raw, packing, lo, hi)
+
+
+_HEADER = struct.Struct("<HBBBBiiI")
+_DELIVER = struct.Struct("<IIHBI")
+_LAST_OF_TENSOR, _WITH_HEADER = 1, 2
+#: bytes of a tensor in one DELIVER, where it has no header
+MAX_DELIVER = MAX_PAYLOAD - _DELIVER.size
+#: and where it has
+MAX_FIRST_DELIVER = MAX_DELIVER - _HEADER.size
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A piece of a crossing tensor, bytes from `offset` on; the first has a `header`."""
+
+    epoch: int
+    inference: int
+    tensor: int
+    offset: int
+    data: bytes
+    last: bool
+    header: Header | None = None
+
+    def pack(self) -> bytes:
+        flags = (_LAST_OF_TENSOR if self.last else 0) | (_WITH_HEADER if self.header else 0)
+        head = _DELIVER.pack(self.epoch, self.inference, self.tensor, flags, self.offset)
+        return head + (self.header.pack() if self.header else b"") + self.data
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Delivery:
+        epoch, inference, tensor, flags, offset = _unpack(_DELIVER.format[1:], payload)
+        at = _DELIVER.size
+        header = None
+        if flags & _WITH_HEADER:
+            header = Header.unpack(payload, at)
+            at += _HEADER.size
+        return cls(epoch, inference, tensor, offset, payload[at:], bool(flags & _LAST_OF_TENSOR), header)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A node's chunk ran: `cycles` of its counter (0 without one), stack in bytes below the call and since start, the
+    inferences that waited then, bytes of crossing tensors since the one before, frames sent again, cycles the link
+    took meanwhile; `short`: run with a quorum, not with all inputs."""
+
+    epoch: int
+    inference: int
+    cycles: int
+    stack_bytes: int
+    stack_total_bytes: int
+    queue: int
+    bytes_in: int
+    bytes_out: int
+    retries: int
+    link_cycles: int
+    short: bool
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Done:
+        *numbers, flags = _unpack("IIQIIBIIHQB", payload)
+        return cls(*numbers, bool(flags & 1))
+
+
+@dataclass(frozen=True)
+class PortSeen:
+    """Of one port: bytes sent in this epoch; round trip of the last acknowledged frame in microseconds and goodput in
+    bytes per second, 0 where unknown."""
+
+    sent: int
+    round_trip: int
+    goodput: int
+
+
+#: what a node's STATE names
+STATES = ("idle", "receiving", "running", "sending", "waiting")
+
+
+@dataclass(frozen=True)
+class State:
+    """The answer to STATE; `state`: of STATES; `waits_for`: a node's number, 0xFF for none."""
+
+    node: int
+    epoch: int
+    state: str
+    inference: int
+    queue: int
+    waits_for: int
+    bytes_in: int
+    bytes_out: int
+    retries: int
+    ports: tuple[PortSeen, ...]
+
+    @classmethod
+    def unpack(cls, answer: bytes) -> State:
+        node, epoch, state, inference, queue, waits, bytes_in, bytes_out, retries = _unpack("BIBIBBIIH", answer)
+        if state >= len(STATES):
+            raise NodeError(f"a node in the unknown state {state}")
+        ports = tuple(PortSeen(*_unpack("III", answer, at)) for at in range(22, len(answer) - 11, 12))
+        return cls(node, epoch, STATES[state], inference, queue, waits, bytes_in, bytes_out, retries, ports)
 
 
 def check(answer: bytes, where: str = "") -> bytes:
