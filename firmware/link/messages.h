@@ -20,9 +20,12 @@ enum {
     MESSAGE_RESET = 0x06,
     MESSAGE_PROVOKE = 0x07,
     MESSAGE_ASK = 0x08,
+    MESSAGE_ROUTE = 0x09,
     /* notices: nobody answers them */
     MESSAGE_FAULT = 0x30,
     MESSAGE_STARTED = 0x31,
+    MESSAGE_LOST = 0x32,
+    MESSAGE_READY = 0x33,
     /* come to the same however often they run, so a repeated one is simply run again */
     MESSAGE_IDENTIFY = 0x40,
     MESSAGE_TENSORS = 0x41,
@@ -31,6 +34,13 @@ enum {
     /* what a node asks while it runs: rows of an input, and to take rows of an output */
     MESSAGE_PULL = 0x44,
     MESSAGE_PUSH = 0x45,
+    /* what the nodes of a shoal ask each other */
+    MESSAGE_START = 0x46,
+    MESSAGE_BEGIN = 0x47,
+    MESSAGE_DELIVER = 0x48,
+    MESSAGE_DONE = 0x49,
+    MESSAGE_RELEASE = 0x4A,
+    MESSAGE_STATE = 0x4B,
 
     MESSAGE_PURE = 0x40,
     MESSAGE_REPLY = 0x80,
@@ -48,6 +58,9 @@ enum {
     STATUS_NO_PLAN = 8,
     STATUS_MODEL = 9,
     STATUS_NO_ANSWER = 10,
+    STATUS_FULL = 11,
+    STATUS_EPOCH = 12,
+    STATUS_NO_BEGIN = 13,
     /* why a plan packet is refused; each is followed by the value that it is about */
     STATUS_PLAN_VERSION = 16,
     STATUS_PLAN_ASSIGNMENTS = 17,
@@ -57,6 +70,7 @@ enum {
     STATUS_PLAN_LAST = 21,
     STATUS_PLAN_MASK = 22,
     STATUS_PLAN_TENSORS = 23,
+    STATUS_ENCODING = 24,
 };
 
 enum {
@@ -67,8 +81,24 @@ enum {
 };
 
 enum {
-    PLAN_PACKET_VERSION = 1,
+    PLAN_PACKET_VERSION = 2,
     PLAN_LAST_BOUNDARY = 0xFFFF,
+    /* where a plan packet has what */
+    PLAN_FLAGS_AT = 1,
+    PLAN_COUNT_AT = 2,
+    PLAN_HEADER = 3,
+    /* where an assignment has what, before its inputs (2 bytes each) and outputs (3 bytes each) */
+    ASSIGNMENT_NODE_AT = 0,
+    ASSIGNMENT_VARIANT_AT = 1,
+    ASSIGNMENT_FIRST_AT = 2,
+    ASSIGNMENT_LAST_AT = 4,
+    ASSIGNMENT_MASK_AT = 6,
+    ASSIGNMENT_QUORUM_AT = 10,
+    ASSIGNMENT_DEADLINE_AT = 11,
+    ASSIGNMENT_AFTER_AT = 13,
+    ASSIGNMENT_INPUTS_AT = 14,
+    ASSIGNMENT_OUTPUTS_AT = 15,
+    ASSIGNMENT_HEADER = 16,
 };
 
 #endif

@@ -9,8 +9,6 @@
 enum {
     ROOM = FRAME_PAYLOAD - 1, /* of an answer, after its status */
     PIECE_HEADER = 8,         /* space, flags, index, offset */
-    PLAN_HEADER = 2,          /* version, assignments */
-    ASSIGNMENT = 12,          /* node, variant, first, last, mask, inputs, outputs */
     NAME_MAX = 48,
     BOARD_MAX = 32,
     VERSION_MAX = 24,
@@ -155,30 +153,32 @@ SHOAL_LINK static reply plan(const link_request *request) {
     if (packet[0] != PLAN_PACKET_VERSION) {
         return refuse_value(STATUS_PLAN_VERSION, packet[0]);
     }
-    if (packet[1] != 1) {
-        return refuse_value(STATUS_PLAN_ASSIGNMENTS, packet[1]);
+    if (packet[PLAN_COUNT_AT] != 1) {
+        return refuse_value(STATUS_PLAN_ASSIGNMENTS, packet[PLAN_COUNT_AT]);
     }
-    if (request->length < PLAN_HEADER + ASSIGNMENT ||
-        request->length != PLAN_HEADER + ASSIGNMENT + 2 * (assignment[10] + assignment[11])) {
+    const unsigned inputs = assignment[ASSIGNMENT_INPUTS_AT];
+    const unsigned outputs = assignment[ASSIGNMENT_OUTPUTS_AT];
+    if (request->length < PLAN_HEADER + ASSIGNMENT_HEADER ||
+        request->length != PLAN_HEADER + ASSIGNMENT_HEADER + 2 * inputs + 3 * outputs) {
         return refuse(STATUS_MALFORMED);
     }
-    if (assignment[0] != link_node()) {
-        return refuse_value(STATUS_PLAN_NODE, assignment[0]);
+    if (assignment[ASSIGNMENT_NODE_AT] != link_node()) {
+        return refuse_value(STATUS_PLAN_NODE, assignment[ASSIGNMENT_NODE_AT]);
     }
-    if (assignment[1] != 0) {
-        return refuse_value(STATUS_PLAN_VARIANT, assignment[1]);
+    if (assignment[ASSIGNMENT_VARIANT_AT] != 0) {
+        return refuse_value(STATUS_PLAN_VARIANT, assignment[ASSIGNMENT_VARIANT_AT]);
     }
-    if (get16(assignment + 2) != 0) {
-        return refuse_value(STATUS_PLAN_FIRST, get16(assignment + 2));
+    if (get16(assignment + ASSIGNMENT_FIRST_AT) != 0) {
+        return refuse_value(STATUS_PLAN_FIRST, get16(assignment + ASSIGNMENT_FIRST_AT));
     }
-    if (get16(assignment + 4) != PLAN_LAST_BOUNDARY) {
-        return refuse_value(STATUS_PLAN_LAST, get16(assignment + 4));
+    if (get16(assignment + ASSIGNMENT_LAST_AT) != PLAN_LAST_BOUNDARY) {
+        return refuse_value(STATUS_PLAN_LAST, get16(assignment + ASSIGNMENT_LAST_AT));
     }
-    if (get32(assignment + 6) != 0) {
-        return refuse_value(STATUS_PLAN_MASK, get32(assignment + 6));
+    if (get32(assignment + ASSIGNMENT_MASK_AT) != 0) {
+        return refuse_value(STATUS_PLAN_MASK, get32(assignment + ASSIGNMENT_MASK_AT));
     }
-    if (assignment[10] + assignment[11] != 0) {
-        return refuse_value(STATUS_PLAN_TENSORS, get16(assignment + ASSIGNMENT));
+    if (inputs + outputs != 0) {
+        return refuse_value(STATUS_PLAN_TENSORS, get16(assignment + ASSIGNMENT_HEADER));
     }
     planned_session = request->session;
     return refuse(STATUS_OK);

@@ -22,7 +22,7 @@ from shoal.link import frames, messages
 from shoal.link.client import Expected, Restarted, StreamNode, Timing
 from shoal.link.frames import Frame
 from shoal.link.host import HostProcess
-from shoal.link.messages import Assignment, FaultKind, Refused, Status, Type
+from shoal.link.messages import FaultKind, Part, Refused, Status, Type
 
 #: a line in this computer answers at once
 QUICK = Timing(retry=0.02, slowest=0.08, patience=10.0, run=10.0)
@@ -104,19 +104,19 @@ def shared(elf: Path) -> Iterator[StreamNode]:
 
 
 @pytest.mark.parametrize(
-    ("assignment", "said"),
+    ("part", "said"),
     [
-        (Assignment(2), "is not node 2"),
-        (Assignment(1, variant=3), "no resident variant 3"),
-        (Assignment(1, first=4), "no resident chunk that starts at boundary 4"),
-        (Assignment(1, last=9), "no resident chunk that ends at boundary 9"),
-        (Assignment(1, mask=5), "skip mask 0x5"),
-        (Assignment(1, inputs=(17,)), "tensor 17"),
+        (Part(2), "is not node 2"),
+        (Part(1, variant=3), "no resident variant 3"),
+        (Part(1, first=4), "no resident chunk that starts at boundary 4"),
+        (Part(1, last=9), "no resident chunk that ends at boundary 9"),
+        (Part(1, mask=5), "skip mask 0x5"),
+        (Part(1, inputs=(17,)), "tensor 17"),
     ],
 )
-def test_plans_that_are_not_resident_are_refused_by_name(node: StreamNode, assignment: Assignment, said: str) -> None:
+def test_plans_that_are_not_resident_are_refused_by_name(node: StreamNode, part: Part, said: str) -> None:
     with pytest.raises(Refused, match=said):
-        node.plan(assignment)
+        node.plan(part)
     with pytest.raises(Refused, match="no plan to run"):
         node._call(Type.RUN)
     sample = inputs(Random(4))
@@ -126,8 +126,12 @@ def test_plans_that_are_not_resident_are_refused_by_name(node: StreamNode, assig
 
 def test_other_plan_packets_are_refused(node: StreamNode) -> None:
     with pytest.raises(Refused, match="2 assignments"):
-        node.plan(Assignment(1), Assignment(2))
-    for packet, status in ((b"\x02\x01", Status.PLAN_VERSION), (b"\x01", Status.MALFORMED), (b"", Status.MALFORMED)):
+        node.plan(Part(1), Part(2))
+    for packet, status in (
+        (b"\x01\x01\x01", Status.PLAN_VERSION),
+        (b"\x02", Status.MALFORMED),
+        (b"", Status.MALFORMED),
+    ):
         with pytest.raises(Refused) as refused:
             node._call(Type.PLAN, packet)
         assert refused.value.status == status
@@ -150,7 +154,7 @@ def test_other_plan_packets_are_refused(node: StreamNode) -> None:
 def test_what_is_out_of_range_is_refused_and_the_session_goes_on(
     node: StreamNode, call: Callable[[StreamNode], object], status: Status
 ) -> None:
-    node.plan(Assignment(1))
+    node.plan(Part(1))
     with pytest.raises(Refused) as refused:
         call(node)
     assert refused.value.status == status

@@ -245,9 +245,9 @@ class StreamNode:
         """Makes the node ask the other end of one of its ports to echo `size` bytes; Refused if it did not."""
         self._call(Type.ASK, struct.pack("<BB", port, size))
 
-    def plan(self, *assignments: messages.Assignment) -> None:
+    def plan(self, *parts: messages.Part) -> None:
         """Sends a plan packet; Refused, with the reason, unless the node holds that plan."""
-        self._call(Type.PLAN, messages.pack_plan(assignments))
+        self._call(Type.PLAN, messages.pack_packet(parts))
         self._planned = True
 
     @property
@@ -509,7 +509,7 @@ class StreamNode:
         if not self._session:
             self._open()
         if not self._planned:
-            self.plan(messages.Assignment(self._number))
+            self.plan(messages.Part(self._number))
 
     def _write(self, space: Space, index: int, offset: int, data: bytes) -> None:
         size = self._piece_bytes(messages.MAX_WRITE)

@@ -18,9 +18,7 @@ HOST_NODE = 0
 FIRST_NODE = 1
 
 REPLY = 0x80
-PLAN_VERSION = 1
-#: of plan packets over several nodes
-SHOAL_PLAN_VERSION = 2
+PLAN_VERSION = 2
 #: bytes of a plan packet that fit a BEGIN
 MAX_PLAN = 230
 #: ports by node number in a ROUTE; nodes' numbers are smaller
@@ -32,7 +30,8 @@ LAST_BOUNDARY = 0xFFFF
 
 class Type(IntEnum):
     """Below 0x30: runs once, whatever the line does; from 0x40: comes to the same however often it runs, so a repeated
-    one is run again. PULL and PUSH are what a node asks while it runs."""
+    one is run again. Between them: notices, which nobody answers. PULL and PUSH are what a node asks while it runs;
+    from START on, what the nodes of a shoal ask each other."""
 
     OPEN = 0x01
     PLAN = 0x02
@@ -46,6 +45,7 @@ class Type(IntEnum):
     FAULT = 0x30
     STARTED = 0x31
     LOST = 0x32
+    READY = 0x33
     IDENTIFY = 0x40
     TENSORS = 0x41
     READ = 0x42
@@ -316,28 +316,6 @@ def pack_read(space: Space, index: int, offset: int, size: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """One chunk of a plan on one node: boundaries [first, last), the tensors that cross them."""
-
-    node: int
-    variant: int = 0
-    first: int = 0
-    last: int = LAST_BOUNDARY
-    mask: int = 0
-    inputs: tuple[int, ...] = ()
-    outputs: tuple[int, ...] = ()
-
-
-def pack_plan(assignments: tuple[Assignment, ...]) -> bytes:
-    """The plan packet."""
-    packed = struct.pack("<BB", PLAN_VERSION, len(assignments))
-    for a in assignments:
-        packed += struct.pack("<BBHHIBB", a.node, a.variant, a.first, a.last, a.mask, len(a.inputs), len(a.outputs))
-        packed += struct.pack(f"<{len(a.inputs) + len(a.outputs)}H", *a.inputs, *a.outputs)
-    return packed
-
-
-@dataclass(frozen=True)
 class Ran:
     """The answer to RUN and RUN_STEPS. `queue`: requests that waited; `repeats`: that came more than once in this
     session; bytes of tensors since the run before. `link_cycles`: of asking for rows and pages and handing rows away,
@@ -368,32 +346,37 @@ class Output:
 @dataclass(frozen=True)
 class Part:
     """What one node does in an inference: variant's operators [first, last) under a skip mask, `inputs` taken,
-    `outputs` given. `quorum`: how many inputs it runs with at the latest after `deadline` milliseconds, 0: all. The
-    host's own part has no operators, and as inputs what it wants to have."""
+    `outputs` given. `quorum`: how many inputs it runs with at the latest after `deadline` milliseconds, zeros standing
+    in for the missing ones, which must be int32; 0: all. `after`: this node's inference before this one is so many
+    numbers back and must have come first; 0: none, or whichever comes. The host's own part has no operators, and as
+    inputs what it wants to have. A single board's is the default: the whole network."""
 
     node: int
-    first: int
-    last: int
+    first: int = 0
+    last: int = LAST_BOUNDARY
     inputs: tuple[int, ...] = ()
     outputs: tuple[Output, ...] = ()
     variant: int = 0
     mask: int = 0
     quorum: int = 0
     deadline: int = 0
+    after: int = 0
 
 
 #: flag of a packet: nodes keep what they gave until the answer is there, else until it is acknowledged
 HOLD = 1
-_PART = struct.Struct("<BBHHIBHBB")
+_PART = struct.Struct("<BBHHIBHBBB")
+#: inputs, and outputs, of one part
+MAX_WAYS = 16
 
 
 def pack_packet(parts: Iterable[Part], flags: int = 0) -> bytes:
     """The plan packet of one inference. ValueError where it is longer than a BEGIN holds."""
     parts = tuple(parts)
-    packed = struct.pack("<BBB", SHOAL_PLAN_VERSION, flags, len(parts))
+    packed = struct.pack("<BBB", PLAN_VERSION, flags, len(parts))
     for p in parts:
         sizes = len(p.inputs), len(p.outputs)
-        packed += _PART.pack(p.node, p.variant, p.first, p.last, p.mask, p.quorum, p.deadline, *sizes)
+        packed += _PART.pack(p.node, p.variant, p.first, p.last, p.mask, p.quorum, p.deadline, p.after, *sizes)
         packed += struct.pack(f"<{sizes[0]}H", *p.inputs)
         packed += b"".join(struct.pack("<HB", o.tensor, o.to) for o in p.outputs)
     if len(packed) > MAX_PLAN:
@@ -404,16 +387,17 @@ def pack_packet(parts: Iterable[Part], flags: int = 0) -> bytes:
 def unpack_packet(packet: bytes) -> tuple[tuple[Part, ...], int]:
     """Parts and flags."""
     version, flags, count = _unpack("BBB", packet)
-    if version != SHOAL_PLAN_VERSION:
+    if version != PLAN_VERSION:
         raise NodeError(f"a plan packet of version {version}")
     parts, at = [], 3
     for _ in range(count):
-        node, variant, first, last, mask, quorum, deadline, takes, gives = _unpack(_PART.format[1:], packet, at)
+        *fixed, takes, gives = _unpack(_PART.format[1:], packet, at)
+        node, variant, first, last, mask, quorum, deadline, after = fixed
         inputs = _unpack(f"{takes}H", packet, at + _PART.size)
         at += _PART.size + 2 * takes
         outputs = tuple(Output(*_unpack("HB", packet, at + 3 * i)) for i in range(gives))
         at += 3 * gives
-        parts.append(Part(node, first, last, inputs, outputs, variant, mask, quorum, deadline))
+        parts.append(Part(node, first, last, inputs, outputs, variant, mask, quorum, deadline, after))
     if at != len(packet):
         raise NodeError("a plan packet with bytes behind it")
     return tuple(parts), flags
@@ -516,8 +500,9 @@ class Delivery:
 @dataclass(frozen=True)
 class Done:
     """A node's chunk ran: `cycles` of its counter (0 without one), stack in bytes below the call and since start, the
-    inferences that waited then, bytes of crossing tensors since the one before, frames sent again, cycles the link
-    took meanwhile; `short`: run with a quorum, not with all inputs."""
+    inferences that waited then, this one's bytes of crossing tensors and frames sent again, cycles the link
+    took meanwhile; `short`: run with a quorum, not with all inputs; `code`: what the model failed with, whereupon
+    nothing was delivered."""
 
     epoch: int
     inference: int
@@ -530,21 +515,28 @@ class Done:
     retries: int
     link_cycles: int
     short: bool
+    code: int = 0
 
     @classmethod
     def unpack(cls, payload: bytes) -> Done:
-        *numbers, flags = _unpack("IIQIIBIIHQB", payload)
-        return cls(*numbers, bool(flags & 1))
+        *numbers, flags, code = _unpack("IIQIIBIIHQBi", payload)
+        fields = [*numbers, bool(flags & 1), code]
+        return cls(*fields)
 
 
 @dataclass(frozen=True)
 class PortSeen:
-    """Of one port: bytes sent in this epoch; round trip of the last acknowledged frame in microseconds and goodput in
-    bytes per second, 0 where unknown."""
+    """Of one port: bytes sent there since the start; core cycles from the last question there to its answer; `cycles`
+    that the last crossing tensor, of `bytes`, took there up to its last acknowledgement. 0 where unknown."""
 
     sent: int
     round_trip: int
-    goodput: int
+    bytes: int
+    cycles: int
+
+    def goodput(self, clock_hz: int) -> float:
+        """Bytes of tensors per second; 0 where unknown."""
+        return self.bytes * clock_hz / self.cycles if self.cycles else 0.0
 
 
 #: what a node's STATE names
@@ -571,8 +563,20 @@ class State:
         node, epoch, state, inference, queue, waits, bytes_in, bytes_out, retries = _unpack("BIBIBBIIH", answer)
         if state >= len(STATES):
             raise NodeError(f"a node in the unknown state {state}")
-        ports = tuple(PortSeen(*_unpack("III", answer, at)) for at in range(22, len(answer) - 11, 12))
+        ports = tuple(PortSeen(*_unpack("4I", answer, at)) for at in range(22, len(answer) - 15, 16))
         return cls(node, epoch, STATES[state], inference, queue, waits, bytes_in, bytes_out, retries, ports)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A notice to the host: `node` does not answer whoever tells (NO_ANSWER), or refuses with another status."""
+
+    node: int
+    status: int
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Lost:
+        return cls(*_unpack("BB", payload))
 
 
 def check(answer: bytes, where: str = "") -> bytes:
