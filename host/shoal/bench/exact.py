@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from shoal.bench.reference import Reference
 from shoal.link.node import Node
 from shoal.tensors import Array
 
@@ -22,12 +23,10 @@ def judge(
 ) -> tuple[bool | None, str | None]:
     """(exact, why it is not known or what differs) for `outputs` that the node gave for `inputs`. Runs the node once
     more, up to the tensor in front of a final softmax or logistic."""
-    from shoal import oracle
-
     why = unknown(manifest)
     if why is not None:
         return None, why
-    reference = oracle.open_oracle((directory / manifest["model"]["file"]).read_bytes())
+    reference = Reference(directory / manifest["model"]["file"], manifest["slices"])
     for described, got, want in zip(manifest["outputs"], outputs, reference.run(inputs), strict=True):
         if got != want.tobytes():
             return False, f"output {described['name']} differs"

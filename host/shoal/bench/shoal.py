@@ -15,6 +15,7 @@ import numpy as np
 from shoal.bench.bench import measure
 from shoal.bench.exact import in_front_of_saturation
 from shoal.bench.inputs import generator
+from shoal.bench.reference import Reference
 from shoal.link.node import Node
 from shoal.link.star import named
 from shoal.render import manifest as manifests
@@ -34,7 +35,7 @@ def bench(
     what building and nodes raise, with the node's name."""
     start = [tensor(described, t) for t in described["inputs"]]
     values: dict[int, Array] = dict(zip(described["inputs"], generator(start), strict=True))
-    reference = Reference(directory, described, list(values.values()))
+    known = Judge(directory, described, list(values.values()))
     nodes = []
     for one in described["plans"][0]["assignments"]:
         name = one["node"]
@@ -45,7 +46,7 @@ def bench(
         def judge(
             node: Node, outputs: Sequence[bytes], own: dict[str, Any] = own, inputs: Sequence[Array] = inputs
         ) -> tuple[bool | None, str | None]:
-            return reference.judge(node, own, inputs, outputs)
+            return known.judge(node, own, inputs, outputs)
 
         with named(name):
             document, outputs = measure(directory / name, spec, inputs, judge, runs(spec), steps, advance)
@@ -67,8 +68,8 @@ def bench(
     }
 
 
-class Reference:
-    """TensorFlow Lite Micro's tensors for one input, where there is an oracle."""
+class Judge:
+    """Knows every crossing tensor for one input, where there is an oracle."""
 
     def __init__(self, directory: Path, described: Mapping[str, Any], inputs: Sequence[Array]) -> None:
         from shoal import oracle
@@ -76,8 +77,8 @@ class Reference:
         self._described = described
         self.why = oracle.reason()
         if self.why is None:
-            self._oracle = oracle.open_oracle((directory / described["model"]["file"]).read_bytes())
-            self._oracle.run(inputs)
+            self._known = Reference(directory / described["model"]["file"], described["slices"])
+            self._known.run(inputs)
 
     def judge(
         self, node: Node, own: Mapping[str, Any], inputs: Sequence[Array], outputs: Sequence[bytes]
@@ -99,7 +100,7 @@ class Reference:
         return True, None
 
     def _equal(self, described: Mapping[str, Any], data: bytes) -> bool:
-        got, want = manifests.array_of(data, described), self._oracle.tensor(described["tensor"])
+        got, want = manifests.array_of(data, described), self._known.tensor(described["tensor"])
         if described["channels"] is not None:
             channels = np.array(described["channels"])
             got, want = got[..., channels >= 0], want[..., channels[channels >= 0]]

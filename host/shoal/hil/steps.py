@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from shoal.bench.reference import Reference
 from shoal.hil.session import Session
 from shoal.tensors import Array
-
-if TYPE_CHECKING:
-    from shoal.oracle import Oracle
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Difference:
         return {**asdict(self), "index": list(self.index)}
 
 
-def first_difference(session: Session, oracle: Oracle, inputs: Sequence[Array]) -> Difference | None:
+def first_difference(session: Session, oracle: Reference, inputs: Sequence[Array]) -> Difference | None:
     """Runs the steps one by one on the node and compares every tensor that is whole after one, and outputs that left in
     rows, with the reference's; None where all agree."""
     oracle.run(inputs)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.bench.exact import unknown
+from shoal.bench.reference import Reference
 from shoal.boards.board import Board
 from shoal.hil.session import Session, open_session
 from shoal.tensors import Array
 
 if TYPE_CHECKING:
     from shoal.build.builder import Built
-    from shoal.oracle import Oracle
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Subject:
     board: Board
     built: Built
     inputs: Sequence[tuple[Array, ...]]
-    oracle: Oracle | None
+    oracle: Reference | None
     why_no_oracle: str | None
 
     @property
@@ -41,9 +41,7 @@ def open_subject(
 ) -> Iterator[Subject]:
     """Builds what is missing, opens the node and the oracle. Raises what those raise; a machine without an oracle is no
     error."""
-    from shoal import oracle
-
     why = unknown(manifest)
-    judge = None if why else oracle.open_oracle((directory / manifest["model"]["file"]).read_bytes())
+    judge = None if why else Reference(directory / manifest["model"]["file"], manifest["slices"])
     with open_session(directory, manifest, spec) as session:
         yield Subject(session, board, session.built, inputs, judge, why)

@@ -7,20 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from shoal.bench.exact import in_front_of_saturation
+from shoal.bench.reference import Reference
 from shoal.errors import NodeError
 from shoal.hil.garbled import Garbled
 from shoal.hil.subject import Subject
 from shoal.link.client import Stream, StreamNode
 from shoal.link.messages import FaultKind
 from shoal.tensors import Array
-
-if TYPE_CHECKING:
-    from shoal.oracle import Oracle
 
 
 class Failed(Exception):
@@ -253,7 +251,7 @@ def run(subject: Subject) -> Iterator[Outcome]:
         yield Outcome(name, verdict, detail, monotonic() - started)
 
 
-def _oracle(subject: Subject) -> Oracle:
+def _oracle(subject: Subject) -> Reference:
     if subject.oracle is None:
         raise Skipped(f"no reference: {subject.why_no_oracle}")
     return subject.oracle

@@ -16,7 +16,9 @@ class Graph:
     """What a model file means. Operators are in execution order; `sha256` is the model file's, `labels` those that the
     file carries, if any. A tensor keeps the model file's index and value through every rewrite. Where a rewrite removed
     channels of a tensor (its last dimension), `channels` has the model file's channel of each that is left, −1 for one
-    that is only there to fill up. `chunk`: where this lies in a larger network, None for a whole one."""
+    that is only there to fill up. `slices`: the layers that were cut over their input channels, (operator, parts), in
+    the order in which they were, each by its index at that time. `chunk`: where this lies in a larger network, None for
+    a whole one."""
 
     name: str
     sha256: str
@@ -26,6 +28,7 @@ class Graph:
     outputs: tuple[int, ...]
     labels: tuple[str, ...] = ()
     channels: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    slices: tuple[tuple[int, int], ...] = ()
     chunk: Chunk | None = None
 
     def producer(self, tensor: int) -> Operator | None:

@@ -25,9 +25,12 @@ NAMES = (
     "softmax",
 )
 
+#: of those that stand for parts of operators: rewrites make them, no model file has them
+PARTS = ("add_sums", "fully_connected_sums", "requantize_sums")
+
 
 def kind(name: str) -> OperatorKind:
     """The operator file of that stem; KeyError where shoal has none."""
-    if name not in NAMES:
+    if name not in NAMES + PARTS:
         raise KeyError(name)
     return cast(OperatorKind, import_module(f"shoal.operators.{name}"))

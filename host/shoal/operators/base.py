@@ -143,7 +143,7 @@ class OperatorKind(Protocol):
 
     def read(self, options: Any, operator: Operator, tensors: Tensors) -> Any:
         """The attributes from TFLite's builtin options (the `tflite` package's accessor object, or None where the model
-        stores none) — raises BadInput for values that no model may have."""
+        stores none) — raises BadInput for values that no model may have. Operators that no model file has have none."""
         ...
 
     def check(self, operator: Operator, tensors: Tensors) -> None:

@@ -117,7 +117,7 @@ def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requa
     Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
-    packed, requantization = _pairs(sums, form)
+    packed, requantization = halfword_blocks(sums, form)
     count, rounds = len(requantization), -(-products // 8)
     scales, per_channel = _scales(sums, form, requantization)
     return Call(
@@ -132,7 +132,7 @@ def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requa
             Constant("scales", scales),
         ),
         scratch_bytes=8 * rounds if products % 8 else 0,
-        in_place=(_overlap(batches, products, outputs),),
+        in_place=(overlap(batches, products, outputs),),
         instructions=batches * (count * (34 * rounds + 56) + (40 if kernel.literal else 101)),
         code_bytes=48 if kernel.literal else 268,
     )
@@ -144,7 +144,7 @@ def _unpacked(source: Tensor, output: Tensor, sums: Sums, form: Requantization) 
     Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
-    packed, requantization = _pairs(sums, form)
+    packed, requantization = halfword_blocks(sums, form)
     count, rounds = len(requantization), -(-products // 8)
     stream = np.concatenate([requantization[:, :4], packed.view(np.int32), requantization[:, 4:]], axis=1)
     return Call(
@@ -155,7 +155,7 @@ def _unpacked(source: Tensor, output: Tensor, sums: Sums, form: Requantization) 
         parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
         constants=(Constant("weights", stream.reshape(-1)),),
         scratch_bytes=16 * rounds,
-        in_place=(_overlap(batches, products, outputs),),
+        in_place=(overlap(batches, products, outputs),),
         instructions=batches * (count * (27 * rounds + 3 * -(-rounds // 8) + 44) + 11 * rounds + 50),
         code_bytes=150,
     )
@@ -179,7 +179,7 @@ def _pairs_shape(batches: int, sums: Sums, form: Requantization) -> tuple[tuple[
     return (("batches", batches), ("input_c", products), ("output_c", outputs), ("clamped", int(form.clamped)))
 
 
-def _pairs(sums: Sums, form: Requantization) -> tuple[Array, Array]:
+def halfword_blocks(sums: Sums, form: Requantization) -> tuple[Array, Array]:
     """Per block of four channels, as two pairs: int16 weights [blocks, 4 per input], inputs filled up to a multiple of
     8, and int32 [blocks, 9]: biases, multipliers, shifts."""
     filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -sums.weights.shape[1] % 8)))
@@ -239,12 +239,12 @@ def _portable(
             Constant("multipliers", blocks(sums.multipliers.astype(np.int32), 1, block)),
             Constant("shifts", blocks(form.shifts, 1, block), 1),
         ),
-        in_place=(_overlap(batches, products, outputs),),
+        in_place=(overlap(batches, products, outputs),),
         instructions=batches * (len(packed) // block * (products * product + start) + outputs * result),
         code_bytes=180 if kernel is _EIGHT else 350 if kernel.literal else 1036,
     )
 
 
-def _overlap(batches: int, products: int, outputs: int) -> int:
+def overlap(batches: int, products: int, outputs: int) -> int:
     """In-place distance in bytes: a row is read until its last output is stored."""
     return -outputs + min(0, (batches - 1) * (products - outputs))

@@ -49,11 +49,15 @@ class Requantization:
 
 def multipliers(inputs: Tensor, weights: Tensor, output: Tensor, channels: int) -> tuple[Array, Array]:
     """(multipliers, shifts), int64 per channel: input scale · weight scale / output scale, multiplied in double."""
-    assert weights.quantization is not None
-    scales = weights.quantization.scale
-    pairs = [quantize_multiplier(inputs.scale * scale / output.scale) for scale in scales]
+    pairs = [quantize_multiplier(scale / output.scale) for scale in scales(inputs, weights)]
     table = np.array(pairs * (channels if len(pairs) == 1 else 1), np.int64)
     return table[:, 0], table[:, 1]
+
+
+def scales(inputs: Tensor, weights: Tensor) -> tuple[float, ...]:
+    """The real value of a unit of the sums: input scale · weight scale in double, one or one per channel."""
+    assert weights.quantization is not None
+    return tuple(inputs.scale * scale for scale in weights.quantization.scale)
 
 
 def wrap(values: Array) -> Array:

@@ -45,7 +45,7 @@ def path(graph: Graph, board: Board, options: Options) -> Path:
     asked = {name: value for name, value in asdict(options).items() if name != "name"}
     versions = [shoal.__version__, resources.fingerprint(), solver()]
     part = None if graph.chunk is None else [graph.chunk.first, graph.chunk.last]
-    key = json.dumps([graph.sha256, part, board.sha256, asked, *versions], sort_keys=True)
+    key = json.dumps([graph.sha256, graph.slices, part, board.sha256, asked, *versions], sort_keys=True)
     return resources.cache() / "plans" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 

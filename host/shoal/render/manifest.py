@@ -13,6 +13,7 @@ import numpy as np
 
 import shoal
 from shoal.errors import BadInput
+from shoal.network.graph import Graph
 from shoal.plan.addresses import solver
 from shoal.plan.steps import Plan, Segment, Step
 from shoal.render.text import c_ident
@@ -32,6 +33,7 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         "tool_version": shoal.__version__,
         "name": c_ident(plan.name),
         "model": {"file": model_file, "sha256": graph.sha256, "bytes": model_bytes},
+        "slices": slices(graph),
         "chunk": None if graph.chunk is None else {"first": graph.chunk.first, "last": graph.chunk.last},
         "board": plan.board.id,
         "board_sha256": plan.board.sha256,
@@ -61,6 +63,11 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         ],
         "boundaries": len(graph.operators) + 1,
     }
+
+
+def slices(graph: Graph) -> list[dict[str, int]]:
+    """The layers that were cut over their input channels."""
+    return [{"operator": operator, "parts": parts} for operator, parts in graph.slices]
 
 
 def _store(plan: Plan) -> dict[str, Any] | None:

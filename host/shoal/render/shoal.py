@@ -65,6 +65,7 @@ def _describe(
             {"kind": o.kind, "name": graph.tensors[o.outputs[0]].name, "sources": list(o.sources or (o.index,))}
             for o in graph.operators
         ],
+        "slices": manifest.slices(graph),
         "labels": list(graph.labels),
         "inputs": list(graph.inputs),
         "outputs": list(graph.outputs),
