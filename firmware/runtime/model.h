@@ -29,6 +29,34 @@ typedef struct {
     int status;
 } model_io;
 
+/* A tensor that may travel between nodes. */
+typedef struct {
+    uint32_t offset, bytes; /* where the steps have it */
+    uint16_t index;         /* in the model file */
+    uint16_t made;          /* the boundary from which on it is there */
+    uint8_t dtype;          /* as in a crossing header */
+    uint8_t read_count;
+    const uint16_t *reads; /* operators that read it, ascending; their number for who takes the network's outputs */
+} model_crossing;
+
+#define MODEL_NO_CUT 0xFFFFu /* a boundary that lies inside of a step */
+
+/* Operators [first, last), of which any [a, b) between boundaries that are no MODEL_NO_CUT is a chunk: the image's
+ * steps [steps[a - first], steps[b - first]). Where what comes is more than `receive_bytes`, or what goes more than
+ * `retain_bytes`, it comes and goes in place. */
+typedef struct {
+    uint8_t variant;
+    uint16_t first, last;
+    const uint16_t *steps; /* last - first + 1 of them */
+    uint16_t tensor_count;
+    const model_crossing *tensors; /* by ascending index */
+    uint32_t receive_offset, receive_bytes;
+    uint32_t retain_offset, retain_bytes;
+} model_chunk;
+
+#define MODEL_NODES    16 /* the host's number, 0, included */
+#define MODEL_NO_ROUTE 0xFFu
+
 typedef struct {
     const char *name;
     const char *tool_version;
@@ -46,6 +74,12 @@ typedef struct {
     void (*run_steps)(unsigned first, unsigned last, model_io *io); /* [first, last) */
     uint32_t store_bytes;
     void (*reset)(void);
+    /* of a node among others; else 0 */
+    uint8_t node;
+    uint8_t routes[MODEL_NODES]; /* the port by which each other node is reached, MODEL_NO_ROUTE: not at all */
+    uint16_t operators;
+    const model_chunk *chunks;
+    uint16_t chunk_count;
 } model_image;
 
 /* Defined by the generated image.c. */

@@ -121,7 +121,8 @@ def split(
     from shoal.plan.costs import Place, modelled, times
     from shoal.plan.place import Problem, nearest, place
     from shoal.plan.planner import plan
-    from shoal.plan.steps import Options
+    from shoal.plan.residents import routes, seated
+    from shoal.plan.steps import Options, Seat
     from shoal.render import shoal as folder
 
     if topology == "chain":
@@ -148,12 +149,14 @@ def split(
         pieces = place(problem)
         if pieces is None:
             raise _infeasible(nearest(problem), chunks, nodes, names, pinned)
-        members = []
+        members: list[folder.Member] = []
         for piece in pieces:
             at = nodes[piece.node]
             need = chunks.need(piece.first, piece.last, at.board, at.options)
             planned = plan(chunks.get(piece.first, piece.last), at.board, need.options, progress)
             spent = asdict(times(need, at))
+            seat = Seat(len(members) + 1, routes(topology, len(members) + 1, len(pieces)))
+            planned = seated(planned, seat)
             members.append(folder.Member(names[piece.node], planned, piece.first, piece.last, at.goodput, spent))
     asked = {
         "objective": objective,

@@ -189,9 +189,48 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Resident:
+    """A plan that a node's image holds among others: its steps are the image's from `step` on. Any chunk whose
+    boundaries lie between its steps is a range of them, at the same addresses. Tensors wait at `receive_offset` until
+    a chunk takes them, and at `retain_offset` until others have them: without such bytes they come and go in place."""
+
+    plan: Plan
+    variant: int
+    step: int
+    receive_offset: int = 0
+    receive_bytes: int = 0
+    retain_offset: int = 0
+    retain_bytes: int = 0
+
+    @property
+    def first(self) -> int:
+        """The boundary, of the whole network, that it begins at."""
+        return 0 if self.plan.graph.chunk is None else self.plan.graph.chunk.first
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.plan.graph.operators)
+
+    @property
+    def whole(self) -> Graph:
+        """The network that it is a part of, or all of."""
+        return self.plan.graph if self.plan.graph.chunk is None else self.plan.graph.chunk.whole
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A node's place among others: its number, and the port by which it reaches each other node, by their numbers;
+    255: not at all."""
+
+    number: int
+    routes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A network planned for one board: steps over one arena, whose parts are `spans`. `bound` is the live-bytes bound
-    over the plan space searched; `weights_bytes` lie in flash, `store_bytes` in a second store."""
+    over the plan space searched; `weights_bytes` lie in flash, `store_bytes` in a second store. Of a node among others
+    it is an image of `residents`, whose steps follow each other, and the network is the first one's."""
 
     graph: Graph
     board: Board
@@ -204,6 +243,12 @@ class Plan:
     bound: int
     weights_bytes: int
     store_bytes: int = 0
+    residents: tuple[Resident, ...] = ()
+    seat: Seat | None = None
+
+    def owner(self, step: Step) -> Plan:
+        """The plan that a step is of."""
+        return next((r.plan for r in reversed(self.residents) if r.step <= step.index), self)
 
     def placement(self, tensor: int) -> Placement:
         return next(p for p in self.placements if p.tensor == tensor)

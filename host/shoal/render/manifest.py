@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import shoal
 from shoal.errors import BadInput
 from shoal.network.graph import Graph
 from shoal.plan.addresses import solver
-from shoal.plan.steps import Plan, Segment, Step
+from shoal.plan.steps import Plan, Resident, Segment, Step
+from shoal.render.residents import boundaries
 from shoal.render.text import c_ident
 from shoal.tensors import Array
 
@@ -56,18 +57,45 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         "labels": list(graph.labels),
         "inputs": [_tensor(plan, t) for t in graph.inputs],
         "outputs": [_tensor(plan, t) for t in graph.outputs],
-        "steps": [_step(plan, s) for s in plan.steps],
+        "steps": list(_steps(plan)),
         "placements": [
             {"tensor": p.tensor, "offset": p.offset, "bytes": p.bytes, "first": p.first, "last": p.last}
             for p in plan.placements
         ],
         "boundaries": len(graph.operators) + 1,
+        "seat": None if plan.seat is None else asdict(plan.seat),
+        "residents": [_resident(r) for r in plan.residents],
     }
 
 
 def slices(graph: Graph) -> list[dict[str, int]]:
     """The layers that were cut over their input channels."""
     return [{"operator": operator, "parts": parts} for operator, parts in graph.slices]
+
+
+def _resident(resident: Resident) -> dict[str, Any]:
+    """A plan of a node's image: the image's steps from `step` on, `steps` of them; at which boundaries of the network a
+    step begins; and where tensors wait."""
+    return {
+        "variant": resident.variant,
+        "first": resident.first,
+        "last": resident.last,
+        "step": resident.step,
+        "steps": len(resident.plan.steps),
+        "cuts": cuts(resident),
+        "arena_bytes": resident.plan.arena_bytes,
+        **{f"{slot}_{what}": getattr(resident, f"{slot}_{what}") for slot in _SLOTS for what in ("offset", "bytes")},
+    }
+
+
+#: where tensors wait
+_SLOTS = ("receive", "retain")
+
+
+def cuts(resident: Resident) -> list[int]:
+    """The boundaries of the network at which a resident can be cut, its ends included."""
+    begun = boundaries(resident)
+    return [resident.first + b for b, step in enumerate(begun) if step is not None]
 
 
 def _store(plan: Plan) -> dict[str, Any] | None:
@@ -103,6 +131,12 @@ def _tensor(plan: Plan, index: int) -> dict[str, Any]:
 
 #: of rows, by a segment's direction
 _ORDER = {1: "down", -1: "up"}
+
+
+def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
+    """Of a node's image those of all residents, one after another; each one's operators by its own network."""
+    for one in plan.residents or (Resident(plan, 0, 0),):
+        yield from (_step(one.plan, s) | {"index": one.step + s.index} for s in one.plan.steps)
 
 
 def _step(plan: Plan, step: Step) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from shoal.operators.base import Call
 from shoal.plan.assemble import begins, unique_constants
 from shoal.plan.sharing import common, differing
 from shoal.plan.steps import Plan, Span, Step, Stream, instance
+from shoal.render import residents
 from shoal.render.manifest import store_file
 from shoal.render.records import Function, Names, User, bind, operands, place
 from shoal.render.segment import Segments
@@ -91,7 +92,10 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "steps": [
             _step(plan, s, functions, names) if s.segment is None else segments.step(s, s.segment) for s in plan.steps
         ],
+        "ran": f"{name.upper()}_STEP_COUNT" if not plan.residents else len(plan.residents[0].plan.steps),
         "constants": constants,
+        "seat": plan.seat,
+        "chunks": residents.described(plan),
     }
 
 
@@ -173,7 +177,7 @@ def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
     kind, call = steps[0].kind, calls[0]
     if differing(common([c.shape for c in calls])):
         return f"{where}: {kind}, shapes from their records"
-    tensors = plan.graph.tensors
+    tensors = plan.owner(steps[0]).graph.tensors
     sources = " and ".join(_dims(tensors[t]) for t in call.inputs)
     return f"{where}: {kind}, {sources} to {_dims(tensors[call.outputs[0]])}"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shoal.network.graph import Graph
 from shoal.operators.base import Band, Call
 from shoal.plan.sharing import by_rows
 from shoal.plan.steps import Part, Plan, RowRun, Rows, Segment, Step, instance
@@ -131,10 +132,12 @@ _STREAM = {"feed": "read_row", "drain": "write_row"}
 def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
     """One for each distinct instance of a band, in order of first use; shared ones carry no number."""
     users: dict[Any, list[tuple[Part, Call]]] = {}
-    for segment in (s.segment for s in plan.steps if s.segment is not None):
-        for part in segment.parts:
+    owners: dict[Any, Plan] = {}
+    for step in plan.steps:
+        for part in step.segment.parts if step.segment is not None else ():
             if part.call is not None:
                 users.setdefault(_key(part.call), []).append((part, part.call))
+                owners.setdefault(_key(part.call), plan.owner(step))
     functions: dict[Any, RowFunction] = {}
     counts: dict[str, int] = {}
     for key, used in users.items():
@@ -142,16 +145,16 @@ def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
         number = counts.get(kernel.function, 0)
         counts[kernel.function] = number + kernel.literal
         name = f"{kernel.function}_row_{number if kernel.literal else 'any'}"
-        functions[key] = _row_function(plan, name, used)
+        bound = bind([_user(p, c) for p, c in used], plan.spans)
+        functions[key] = _row_function(owners[key].graph, name, bound, *used[0])
     return functions
 
 
-def _row_function(plan: Plan, name: str, used: Sequence[tuple[Part, Call]]) -> RowFunction:
-    part, call = used[0]
+def _row_function(graph: Graph, name: str, bound: Function, part: Part, call: Call) -> RowFunction:
+    """`part` and `call`: of its first user, a part of this network."""
     band = _band(call)
-    bound = bind([_user(p, c) for p, c in used], plan.spans)
     inputs, working = operands("input", len(call.inputs)), _working(band)
-    shapes = ["x".join(map(str, plan.graph.tensors[t].shape)) for t in (*call.inputs, *call.outputs)]
+    shapes = ["x".join(map(str, graph.tensors[t].shape)) for t in (*call.inputs, *call.outputs)]
     sizes = f"{' and '.join(shapes[:-1])} to {shapes[-1]}" if call.kernel.literal else "shapes from its record"
     return RowFunction(
         name=name,

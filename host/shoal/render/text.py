@@ -109,7 +109,12 @@ def c_fields(fields: Sequence[tuple[str, str]]) -> str:
 
 def c_array(values: Array) -> str:
     """The initializer's rows of a one-dimensional array, indented and at most 120 columns wide."""
-    words = [c_literal(v) for v in values.tolist()]
+    return c_row([c_literal(v) for v in values.tolist()])
+
+
+def c_row(values: Sequence[int | str]) -> str:
+    """The same of words."""
+    words = [str(v) for v in values]
     width = max(map(len, words), default=1)
     per_row = max(1, min(116 // (width + 2), 32))
     rows = [", ".join(words[i : i + per_row]) for i in range(0, len(words), per_row)]
@@ -136,6 +141,7 @@ def environment() -> jinja2.Environment:
         c_ident=c_ident,
         c_literal=c_literal,
         c_array=c_array,
+        c_row=c_row,
         c_string=c_string,
         c_comment=c_comment,
         c_members=c_members,
