@@ -5,7 +5,7 @@ frame was, which were lost, how many inputs were under way at once. The replay r
 of each asker, with counted compute and modelled wires, and obeys what a shoal does (docs/link.md): a node asks one
 question at a time and waits for its answer, the hub asks one of each node; a frame has its way of a wire to itself and
 is sent on when it is whole; a node has one receive slot and one retain slot, refuses an inference that it has no room
-for, which is offered again after a pause, and runs one chunk at a time. Every time that comes out is `model`.
+for until it says that it has, and runs one chunk at a time. Every time that comes out is `model`.
 
 Left out: what nodes take for frames beside computing, ticks, and the host's questions about how nodes are."""
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 HUB = "hub"
 
-#: seconds until an inference that was refused for want of room is offered again
-FULL_PAUSE = 0.02
+#: seconds until an inference that was refused for want of room is offered again, unless the node says earlier that it
+#: has room now, in a frame of so many bytes
+FULL_PAUSE = 0.1
+READY_BYTES = 15
 #: seconds until a question without an answer is asked again: doubled each time, up to the slowest
 RETRY, SLOWEST_RETRY = 0.2, 1.0
 #: refusals after which an inference will never find room: the log is not one of a run that went well
@@ -41,15 +43,20 @@ _Steps = Generator["simpy.Event", Any, Any]
 
 @dataclass(frozen=True)
 class Member:
-    """A node: its chunk takes `compute` seconds. `buffered`: it has a receive and a retain slot, else tensors are
-    delivered in place and it takes one inference at a time. `overlaps`: it computes the next inference while it sends
-    what the last one gave."""
+    """A node: its chunk takes `compute` seconds. `receives`: it has a receive slot, else tensors are delivered in place
+    once the arena is free. `retains`: it has a retain slot, else what it gave lies in the arena until it is sent.
+    `overlaps`: with a retain slot, it computes the next inference while it sends what the last one gave."""
 
     name: str
     number: int
     compute: float
-    buffered: bool = True
+    receives: bool = True
+    retains: bool = True
     overlaps: bool = False
+
+    @property
+    def sends_meanwhile(self) -> bool:
+        return self.retains and self.overlaps
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,8 @@ class Carried:
 
 @dataclass(frozen=True)
 class Stage:
-    """What takes turns in a pipeline: seconds of one inference, alone. `kind`: compute, send, both after each other
-    (node), or a way of a wire."""
+    """What takes turns in a pipeline: seconds of one inference, alone. `kind`: `node` (what a node does in one go),
+    `send`, or `wire`, one way of one."""
 
     name: str
     kind: str
@@ -291,12 +298,14 @@ def _stages(script: _Script, members: Sequence[Member]) -> tuple[Stage, ...]:
                 on_wires[wire.name, sender] += size / wire.bandwidth / count
     stages = [Stage(f"{HUB} to {m.name}", "send", fed[m.number]) for m in members if m.number in fed]
     for m in members:
-        if not m.buffered:
-            stages.append(Stage(m.name, "node", taken[m.number] + m.compute + sent[m.number]))
-        elif m.overlaps:
-            stages += [Stage(m.name, "compute", m.compute), Stage(m.name, "send", sent[m.number])]
+        receive, send = 0.0 if m.receives else taken[m.number], sent[m.number]
+        if m.receives or m.retains:
+            stages.append(Stage(m.name, "node", receive + m.compute))
+            stages.append(
+                Stage(m.name, "send" if m.sends_meanwhile else "node", send + m.compute * (not m.sends_meanwhile))
+            )
         else:
-            stages.append(Stage(m.name, "node", m.compute + sent[m.number]))
+            stages.append(Stage(m.name, "node", receive + m.compute + send))
     stages += [Stage(f"{wire} from {sender}", "wire", seconds) for (wire, sender), seconds in on_wires.items()]
     return tuple(stages)
 
@@ -305,21 +314,21 @@ def _stages(script: _Script, members: Sequence[Member]) -> tuple[Stage, ...]:
 
 
 class _Slot:
-    """Room for one inference. Whoever wants it is told when it is free."""
+    """Room for one inference; `freed` happens when there is room again."""
 
     def __init__(self, environment: simpy.Environment) -> None:
         self._environment = environment
-        self._freed = environment.event()
+        self.freed = environment.event()
         self.holds: int | None = None
 
     def free(self) -> None:
         self.holds = None
-        freed, self._freed = self._freed, self._environment.event()
+        freed, self.freed = self.freed, self._environment.event()
         freed.succeed()
 
     def take(self, inference: int) -> _Steps:
         while self.holds is not None:
-            yield self._freed
+            yield self.freed
         self.holds = inference
 
 
@@ -425,22 +434,24 @@ class _Replay:
 
     def _let_go(self, number: int) -> None:
         self.retain[number].free()
-        if not self.members[number].buffered:
+        if not (self.members[number].receives or self.members[number].retains):
             self.receive[number].free()
 
     def _compute(self, number: int) -> _Steps:
         member = self.members[number]
         for inference in self.turns[number]:
             yield self.complete[number, inference]
-            if not member.overlaps:
+            if not member.sends_meanwhile:
                 yield from self.retain[number].take(inference)
-            if member.buffered:
+            if member.receives:
                 self.receive[number].free()
             start = self.environment.now
             yield self.environment.timeout(member.compute)
             self.computed.append(Computed(member.name, inference, start, self.environment.now))
-            if member.overlaps:
+            if member.sends_meanwhile:
                 yield from self.retain[number].take(inference)
+            if member.retains and not member.receives:
+                self.receive[number].free()
             self.ran[number, inference].succeed()
 
     # questions and frames
@@ -455,11 +466,13 @@ class _Replay:
             yield wait
         for _ in range(_REFUSALS):
             yield from self._carry(there, q, q.bytes, answer=False)
-            taken = self._arrive(q)
+            refused = self._arrive(q)
             yield from self._carry(back, q, q.answer_bytes, answer=True)
-            if taken:
+            if refused is None:
                 return
-            yield self.environment.timeout(FULL_PAUSE)
+            yield refused | self.environment.timeout(FULL_PAUSE)
+            if refused.triggered:
+                yield from self._carry(back, q, READY_BYTES, answer=True)
 
     def _carry(self, way: Sequence[tuple[Wire, str]], q: _Question, size: int, *, answer: bool) -> _Steps:
         for wire, sender in way:
@@ -472,13 +485,13 @@ class _Replay:
             self.carried.append(Carried(wire.name, sender, q.inference, q.type, answer, start, end))
             yield self.environment.timeout(wire.delay)
 
-    def _arrive(self, q: _Question) -> bool:
-        """What a question does where it arrives; whether it is taken."""
+    def _arrive(self, q: _Question) -> simpy.Event | None:
+        """What a question does where it arrives; if that has no room for it, what happens when it has."""
         if q.type == Type.BEGIN and q.destination != HOST_NODE:
             slot = self.receive[q.destination]
             if slot.holds is None:
                 slot.holds = q.inference
-            return slot.holds == q.inference
+            return None if slot.holds == q.inference else slot.freed
         if q.type == Type.RELEASE:
             self._let_go(q.destination)
         if q.type == Type.DELIVER:
@@ -494,4 +507,4 @@ class _Replay:
                 self.pieces[piece] -= 1
                 if self.pieces[piece] == 0:
                     self.kept[piece].succeed()
-        return True
+        return None
