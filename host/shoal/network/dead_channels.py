@@ -57,6 +57,9 @@ def drop_dead_channels(graph: Graph) -> Graph:
 
 
 def _analysable(graph: Graph) -> bool:
+    """Of a size that is worth it, and all of its products in int8: intervals of sums in float32 are not exact."""
+    if any(graph.tensors[_index(o, 0)].dtype == "float32" for o in graph.operators if o.kind in _WEIGHTED):
+        return False
     macs = sum(kind(o.kind).macs(o, graph.tensors) for o in graph.operators)
     elements = sum(graph.tensors[t].elements for t in _computed(graph))
     padded = max((_padded_elements(graph, o) for o in graph.operators), default=0)

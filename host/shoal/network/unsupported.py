@@ -46,20 +46,18 @@ def refuse_operators(listed: Sequence[str], kinds: set[str], where: str) -> NoRe
 
 
 def refuse_unquantized(operators: Sequence[Operator], tensors: Sequence[Tensor], where: str) -> None:
-    """One plain word for a model that computes in anything but int8."""
-    computing = [(o, _dtypes(o, tensors)) for o in operators if o.kind not in _CONVERSIONS]
-    for o, dtypes in computing:
-        if dtypes == {"int8"}:
+    """One plain word for a model that computes in anything but int8 or float32."""
+    for o in operators:
+        dtypes = _dtypes(o, tensors)
+        if o.kind in _CONVERSIONS or dtypes == {"int8"}:
             continue
         weights = [tensors[i].dtype for i in o.inputs[1:2] if i is not None and tensors[i].data is not None]
         if dtypes != {"float32"}:
             what = f"computes in {', '.join(sorted(dtypes - {'int8'}))}"
         elif weights == ["int8"]:
             what = "its weights are int8 but it computes in float32"
-        elif any("int8" in other for _, other in computing):
-            what = "computes in float32"
         else:
-            what = "a float model"
+            continue
         raise Unsupported(what, where=f"{where}, operator {o.index} {o.kind}", advice=QUANTIZE)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import Unsupported
+from shoal.operators import floats
 from shoal.operators.activation import activation_range
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors, monotone
 from shoal.operators.binary import (
@@ -16,6 +17,7 @@ from shoal.operators.binary import (
     banded,
     bind,
     check_operands,
+    float_calls,
     function_of_one,
     operands,
     read_fused,
@@ -38,6 +40,8 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Fused:
 def check(operator: Operator, tensors: Tensors) -> None:
     check_operands(operator, tensors)
     a, b, output = operands(operator, tensors)
+    if floats.computes(a):
+        return
     _, shift = _output_multiplier(a, b, output)
     if shift > 0:
         raise Unsupported(
@@ -74,14 +78,18 @@ def _sum(operator: Operator, a: Tensor, b: Tensor, output: Tensor, x: Array, y: 
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     a, b, output = operands(operator, tensors)
+    if floats.computes(a):
+        return [floats.clamp(inputs[0] + inputs[1], operator.attributes.activation)]
     return [_sum(operator, a, b, output, inputs[0], inputs[1]).reshape(output.shape)]
 
 
-bounds = monotone(reference)
+bounds = floats.unless_float(monotone(reference))
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     a, b, output = operands(operator, tensors)
+    if floats.computes(a):
+        return float_calls(operator, tensors, False, features)
     single = function_of_one(a, b, lambda x, y: _sum(operator, a, b, output, x, y))
     if single is not None:
         return lookup_calls(single[0], output, single[1])

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from shoal.operators import sums
+from shoal.operators import floats, sums
 from shoal.operators.activation import activation_range
 from shoal.operators.base import Band, Call, Kernel, Operator, RowWindow, Tensors, monotone
 from shoal.operators.checks import operand, single_output
-from shoal.operators.pooling import Pool, check_pool, image, is_whole, pool_calls, read_pool, taps
+from shoal.operators.pooling import Pool, check_pool, float_calls, image, is_whole, pool_calls, read_pool, taps
 from shoal.tensors import Array, Tensor
 
 NAME = "average_pool_2d"
@@ -31,19 +31,33 @@ def macs(operator: Operator, tensors: Tensors) -> int:
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     pool: Pool = operator.attributes
+    if floats.computes(operand(operator, tensors, 0)):
+        return [_float_mean(pool, inputs[0])]
     x = inputs[0].astype(np.int32)
     total = sum(taps(pool, x, 0), np.int32(0))
-    count = sum(taps(pool, np.ones((1, *x.shape[1:3], 1), np.int32), 0), np.int32(0))
+    count = _count(pool, x)
     magnitude = (np.abs(total) + count // 2) // count
     limits = activation_range(pool.activation, single_output(operator, tensors))
     return [np.asarray(np.clip(np.sign(total) * magnitude, *limits), np.int8)]
 
 
-bounds = monotone(reference)
+def _count(pool: Pool, x: Array) -> Array:
+    """How many values of the input each window holds, int32."""
+    return np.asarray(sum(taps(pool, np.ones((1, *x.shape[1:3], 1), np.int32), 0), np.int32(0)))
+
+
+def _float_mean(pool: Pool, x: Array) -> Array:
+    total = floats.total(taps(pool, x, 0.0), ())
+    return floats.clamp(total / _count(pool, x).astype(np.float32), pool.activation)
+
+
+bounds = floats.unless_float(monotone(reference))
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     input_ = operand(operator, tensors, 0)
+    if floats.computes(input_):
+        return float_calls("average_pool_2d_f32", operator, tensors, features)
     pool: Pool = operator.attributes
     words = input_.shape[3] % 4 == 0
     small = pool.filter_h * pool.filter_w <= 9  # the compiler unrolls these

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
+from shoal.operators import floats
 from shoal.operators.activation import read_activation
-from shoal.operators.base import Band, Call, Constant, Operator, RowWindow, Tensors
+from shoal.operators.base import Band, Call, Constant, Kernel, Operator, RowWindow, Tensors
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import Array, Tensor
 
@@ -42,7 +43,10 @@ def check_operands(operator: Operator, tensors: Tensors) -> None:
         raise BadInput(f"{len(operator.inputs)} inputs where two are due", where=where(operator))
     a, b, output = operands(operator, tensors)
     for tensor in (a, b, output):
-        check_int8(operator, tensor)
+        if floats.computes(a):
+            floats.check(operator, tensor)
+        else:
+            check_int8(operator, tensor)
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -138,11 +142,12 @@ class Binding:
         )
 
     def constants(self) -> tuple[Constant, ...]:
-        """The constant operand, int8, as the model stores it."""
+        """The constant operand, as the model stores it."""
         if self.constant is None:
             return ()
         assert self.constant.data is not None
-        return (Constant("operand", np.ascontiguousarray(self.constant.data).reshape(-1), align=1),)
+        values = np.ascontiguousarray(self.constant.data).reshape(-1)
+        return (Constant("operand", values, align=values.itemsize),)
 
 
 def bind(a: Tensor, b: Tensor) -> Binding:
@@ -156,6 +161,27 @@ def bind(a: Tensor, b: Tensor) -> Binding:
             advice="replace the operator by its result",
         )
     return Binding(a, b, tuple(levels(a.shape, b.shape)), constants[0] if constants else None)
+
+
+def float_calls(operator: Operator, tensors: Tensors, multiplies: bool, features: frozenset[str]) -> list[Call]:
+    """The kernel in float32; a constant is its second operand, which changes no sum and no product."""
+    a, b, output = operands(operator, tensors)
+    binding = bind(b, a) if a.data is not None else bind(a, b)
+    name = "binary_f32" if binding.constant is None else "binary_f32_constant"
+    per_element = 12.0 if "fpu" in features else 90.0
+    call = Call(
+        kernel=Kernel("binary_f32", name),
+        inputs=binding.inputs,
+        outputs=(output.index,),
+        shape=(*binding.shape(), ("multiplies", int(multiplies))),
+        parameters=(("count", binding.count), *floats.parameters(operator.attributes.activation)),
+        constants=binding.constants(),
+        align=floats.BYTES,
+        in_place=binding.in_place,
+        instructions=30 + round(binding.runs * (16 + binding.count * per_element)),
+        code_bytes=150 + 50 * (binding.runs > 1),
+    )
+    return [banded(call, binding, output)]
 
 
 def banded(call: Call, binding: Binding, output: Tensor) -> Call:

@@ -1,16 +1,27 @@
-"""CONV_2D: int8, per-tensor or per-channel weights, groups, every stride, dilation and padding."""
+"""CONV_2D: int8, per-tensor or per-channel weights, or float32; groups, every stride, dilation and padding."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import channel_pairs, checks, direct, kronecker, rv_winograd, short_pairs, twin, weighted, winograd
+from shoal.operators import (
+    channel_pairs,
+    checks,
+    direct,
+    floats,
+    kronecker,
+    rv_winograd,
+    short_pairs,
+    twin,
+    weighted,
+    winograd,
+)
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.fully_connected import row_calls
@@ -41,6 +52,7 @@ _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes
 _EIGHT_INPUTS = 8
 _EIGHT = Kernel("conv_2d_s8_dsp_eight", "conv_2d_s8_dsp_eight", _DSP)
 _DSP_3X2 = Kernel("conv_2d_s8_dsp_3x2", "conv_2d_s8_dsp_3x2", _DSP, common_bytes=500)
+_FLOAT = Kernel("conv_2d_f32", "conv_2d_f32")
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
 
@@ -64,16 +76,12 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     """Filters are [output channels, height, width, input channels / groups]."""
-    inputs, weights, bias, output = weighted.operands(operator, tensors)
+    inputs, weights, _, output = weighted.operands(operator, tensors)
     for tensor in (inputs, weights, output):
         checks.check_rank(operator, tensor, 4)
-    checks.check_int8(operator, inputs)
-    checks.check_int8(operator, output)
     batches, height, width, input_c = inputs.shape
     output_c, filter_h, filter_w, filter_c = weights.shape
-    checks.check_constant_weights(operator, weights, 0, output_c)
-    checks.check_symmetric(operator, weights)
-    checks.check_bias(operator, bias, output_c)
+    weighted.check_types(operator, tensors, 0, output_c)
     if min(weights.shape) < 1 or input_c % filter_c or output_c % (input_c // filter_c):
         raise BadInput(
             f"filters {list(weights.shape)} do not divide {input_c} input channels into groups",
@@ -106,15 +114,34 @@ def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -
     return sums.transpose(1, 0, 2).reshape(output.shape).astype(np.int64)
 
 
-reference = weighted.reference(_sums)
+def _terms(operator: Operator, tensors: Tensors, values: Array) -> Iterator[Array]:
+    """By taps, then by a group's input channels."""
+    _, weights, _, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    window: Attributes = operator.attributes
+    output_c, filter_h, filter_w, filter_c = weights.shape
+    groups = values.shape[3] // filter_c
+    padded = pad(window, values)
+    grouped = weights.data.reshape(groups, output_c // groups, filter_h, filter_w, filter_c)
+    for y in range(filter_h):
+        for x in range(filter_w):
+            tap = at_tap(window, padded, y, x, *output.shape[1:3])
+            for c in range(filter_c):
+                products = tap[..., c::filter_c, None] * grouped[:, :, y, x, c]
+                yield products.reshape(output.shape)
+
+
+reference = weighted.reference(_sums, _terms)
 bounds = weighted.bounds(_sums)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     """A filter that covers its whole input is a matrix, and runs as one."""
     source, weights, _, output = weighted.operands(operator, tensors)
-    sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(weights.shape[0], -1))
     image = _geometry(operator, source, weights, output)
+    if floats.computes(source):
+        return [_float(operator, tensors, image, features)]
+    sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(weights.shape[0], -1))
     geometry = _one_row(image)
     if weights.shape[1:] == source.shape[1:] and output.shape[1:3] == (1, 1) and not _is_padded(operator):
         return row_calls(source, output, sums, form, 0, features)
@@ -480,6 +507,36 @@ def _portable_instructions(literal: bool, geometry: Mapping[str, int], features:
         instructions = pairs * (count * (18 * products + 50 * filter_h + 301) + 69)
         instructions += singles * count * (13 * products + 61 * filter_h + 242)
     return instructions * 10 // 7 if features >= _RV else instructions
+
+
+def _float(operator: Operator, tensors: Tensors, image: dict[str, int], features: frozenset[str]) -> Call:
+    """Two pixels, or one at the edges, by four channels: see conv_2d_f32.h."""
+    source, weights, bias, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    geometry = _one_row(image)
+    call = Call(
+        _FLOAT,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*geometry.items(), ("output_pitch", geometry["output_c"])),
+        parameters=floats.parameters(operator.attributes.activation),
+        constants=weighted.float_constants(
+            weights.data.reshape(len(weights.data), -1), bias, geometry["groups"], BLOCK
+        ),
+        align=floats.BYTES,
+        in_place=(floats.BYTES * overlap(geometry, 2, packed=False),),
+        instructions=_float_instructions(geometry, features),
+        code_bytes=900,
+    )
+    return _banded(call, image, floats.BYTES * row_overlap(image, 2, False), _float_instructions(image, features))
+
+
+def _float_instructions(geometry: Mapping[str, int], features: frozenset[str]) -> int:
+    """Estimated from the loops of conv_2d_f32.h."""
+    products = geometry["filter_h"] * geometry["filter_w"] * geometry["input_c"] // geometry["groups"]
+    pixels = geometry["batches"] * geometry["output_h"] * geometry["output_w"]
+    per_product = floats.product_instructions(features)
+    return int(pixels * geometry["output_c"] * (products * per_product + 10))
 
 
 def _banded(call: Call, image: dict[str, int], in_place: int | None, instructions: int) -> Call:

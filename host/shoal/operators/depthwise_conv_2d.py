@@ -1,14 +1,16 @@
-"""DEPTHWISE_CONV_2D: int8, per-tensor or per-channel weights, every depth multiplier, stride, dilation and padding."""
+"""DEPTHWISE_CONV_2D: int8, per-tensor or per-channel weights, or float32; every depth multiplier, stride, dilation and
+padding."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import any_taps, channel_rows, checks, conv_2d, weighted
+from shoal.operators import any_taps, channel_rows, checks, conv_2d, floats, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, RowWindow, Tensors
 from shoal.operators.requantization import Requantization, Sums, biases_and_shifts, blocks, fits_bytes, wrap
@@ -71,16 +73,12 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     """Filters are [1, height, width, output channels]."""
-    inputs, weights, bias, output = weighted.operands(operator, tensors)
+    inputs, weights, _, output = weighted.operands(operator, tensors)
     for tensor in (inputs, weights, output):
         checks.check_rank(operator, tensor, 4)
-    checks.check_int8(operator, inputs)
-    checks.check_int8(operator, output)
     batches, height, width, input_c = inputs.shape
     one, filter_h, filter_w, output_c = weights.shape
-    checks.check_constant_weights(operator, weights, 3, output_c)
-    checks.check_symmetric(operator, weights)
-    checks.check_bias(operator, bias, output_c)
+    weighted.check_types(operator, tensors, 3, output_c)
     attributes: Attributes = operator.attributes
     if one != 1 or min(weights.shape) < 1 or output_c != input_c * attributes.depth_multiplier:
         raise BadInput(
@@ -112,7 +110,19 @@ def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -
     return total
 
 
-reference = weighted.reference(_sums)
+def _terms(operator: Operator, tensors: Tensors, values: Array) -> Iterator[Array]:
+    """By taps."""
+    _, weights, _, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    window: Attributes = operator.attributes
+    padded = pad(window, values)
+    for y in range(weights.shape[1]):
+        for x in range(weights.shape[2]):
+            tap = at_tap(window, padded, y, x, *output.shape[1:3])
+            yield np.repeat(tap, window.depth_multiplier, axis=3) * weights.data[0, y, x]
+
+
+reference = weighted.reference(_sums, _terms)
 bounds = weighted.bounds(_sums)
 
 
@@ -120,8 +130,10 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     source, weights, _, output = weighted.operands(operator, tensors)
     window: Attributes = operator.attributes
     output_c = weights.shape[3]
-    sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(-1, output_c).T)
     geometry = _geometry(window, source, weights, output)
+    if floats.computes(source):
+        return [_float(operator, tensors, geometry, features)]
+    sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(-1, output_c).T)
     found = [_portable(kernel, geometry, source, output, sums, form, features) for kernel in (_LITERAL, _SHARED)]
     if _has_all_rows(geometry):
         found.append(_accumulating(found[0], geometry, source, output))
@@ -142,6 +154,34 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     if geometry["input_c"] == 1:
         found += conv_2d.calls(*_as_convolution(operator, tensors), features)
     return sorted(found, key=lambda call: call.instructions)
+
+
+def _float(operator: Operator, tensors: Tensors, geometry: dict[str, int], features: frozenset[str]) -> Call:
+    """Four channels of a pixel: see depthwise_conv_2d_f32.h. It reads a pixel's window anew for each block."""
+    source, weights, bias, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    given = np.zeros(weights.shape[3], np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
+    call = Call(
+        Kernel("depthwise_conv_2d_f32", "depthwise_conv_2d_f32"),
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=tuple(geometry.items()),
+        parameters=floats.parameters(operator.attributes.activation),
+        constants=(
+            Constant("weights", np.ascontiguousarray(weights.data, np.float32).reshape(-1)),
+            Constant("bias", np.ascontiguousarray(given, np.float32)),
+        ),
+        align=floats.BYTES,
+        in_place=(floats.BYTES * _overlap(geometry, 1),),
+        instructions=round(macs(operator, tensors) * (2 + floats.product_instructions(features))),
+        code_bytes=500,
+    )
+    banded = _banded(call, geometry, 1)
+    if banded.band is None:
+        return banded
+    (distance,) = banded.band.in_place
+    assert distance is not None
+    return replace(banded, band=replace(banded.band, in_place=(floats.BYTES * distance,)))
 
 
 def _as_convolution(operator: Operator, tensors: Tensors) -> tuple[Operator, Tensors]:

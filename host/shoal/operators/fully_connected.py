@@ -1,14 +1,15 @@
-"""FULLY_CONNECTED: int8, per-tensor or per-channel weights, any batch, inputs of any rank."""
+"""FULLY_CONNECTED: int8, per-tensor or per-channel weights, or float32; any batch, inputs of any rank."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators import channel_pairs, checks, weighted
+from shoal.operators import channel_pairs, checks, floats, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks
@@ -26,6 +27,7 @@ _DSP, _MULDIV = frozenset({"dsp"}), frozenset({"muldiv"})
 _DSP_LITERAL = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, common_bytes=338)
 _DSP_SHARED = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False, common_bytes=338)
 
+_FLOAT = Kernel("fully_connected_f32", "fully_connected_f32")
 _UNPACKED = Kernel("fully_connected_s8_dsp_unpacked", "fully_connected_s8_dsp_unpacked", _DSP, common_bytes=1060)
 
 
@@ -52,15 +54,11 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     """Weights are [outputs, inputs]; all dimensions of the input but the weights' are batches."""
-    inputs, weights, bias, output = weighted.operands(operator, tensors)
-    checks.check_int8(operator, inputs)
-    checks.check_int8(operator, output)
+    inputs, weights, _, output = weighted.operands(operator, tensors)
     checks.check_rank(operator, weights, 2)
     outputs, products = weights.shape
-    checks.check_constant_weights(operator, weights, 0, outputs)
-    if weights.quantization is not None and weights.quantization.per_channel:
-        checks.check_symmetric(operator, weights)
-    checks.check_bias(operator, bias, outputs)
+    per_channel = weights.quantization is not None and weights.quantization.per_channel
+    weighted.check_types(operator, tensors, 0, outputs, symmetric=per_channel)
     if min(weights.shape) < 1 or not inputs.elements or inputs.elements % products:
         raise BadInput(
             f"shape {list(inputs.shape)} is not rows of the {products} inputs that the weights take",
@@ -87,14 +85,45 @@ def _sums(operator: Operator, tensors: Tensors, values: Array, filters: Array) -
     return (rows @ filters.astype(np.float64).T).astype(np.int64)
 
 
-reference = weighted.reference(_sums)
+def _terms(operator: Operator, tensors: Tensors, values: Array) -> Iterator[Array]:
+    """By inputs."""
+    _, weights, _, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    rows = values.reshape(-1, weights.shape[1])
+    for i in range(weights.shape[1]):
+        yield (rows[:, i, None] * weights.data[:, i]).reshape(output.shape)
+
+
+reference = weighted.reference(_sums, _terms)
 bounds = weighted.bounds(_sums)
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     source, weights, _, output = weighted.operands(operator, tensors)
+    if floats.computes(source):
+        return [_float(operator, tensors, features)]
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights))
     return row_calls(source, output, sums, form, weights.zero_point, features)
+
+
+def _float(operator: Operator, tensors: Tensors, features: frozenset[str]) -> Call:
+    """Four outputs at a time: see fully_connected_f32.h."""
+    source, weights, bias, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    outputs, products = weights.shape
+    batches = output.elements // outputs
+    return Call(
+        _FLOAT,
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(("batches", batches), ("input_c", products), ("output_c", outputs)),
+        parameters=floats.parameters(operator.attributes.activation),
+        constants=weighted.float_constants(weights.data, bias, 1, BLOCK),
+        align=floats.BYTES,
+        in_place=(floats.BYTES * _overlap(batches, products, outputs),),
+        instructions=round(batches * outputs * (products * floats.product_instructions(features) + 10)),
+        code_bytes=300,
+    )
 
 
 def row_calls(

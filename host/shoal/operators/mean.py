@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators import sums
+from shoal.operators import floats, sums
 from shoal.operators.base import Band, Call, Kernel, Operator, RowWindow, Tensors, monotone
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import Array, Tensor, multiply_by_quantized_multiplier, quantize_multiplier
@@ -50,8 +50,11 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Mean:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
-    check_int8(operator, input_)
-    check_int8(operator, output)
+    for tensor in (input_, output):
+        if floats.computes(input_):
+            floats.check(operator, tensor)
+        else:
+            check_int8(operator, tensor)
     mean: Mean = operator.attributes
     sizes = [1 if axis in mean.axes else size for axis, size in enumerate(input_.shape)]
     check_shape(
@@ -108,13 +111,18 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
     mean: Mean = operator.attributes
     count = _count(input_, mean)
+    if floats.computes(input_):
+        kept = [axis for axis in range(len(input_.shape)) if axis not in mean.axes]
+        values = inputs[0].transpose(*kept, *mean.axes).reshape(output.elements, count)
+        summed = floats.total((values[:, i] for i in range(count)), (output.elements,))
+        return [np.asarray(summed / np.float32(count), np.float32).reshape(output.shape)]
     total = inputs[0].sum(axis=mean.axes, dtype=np.int64).reshape(output.shape)
     centred = total - input_.zero_point * count
     scaled = multiply_by_quantized_multiplier(centred, *_multiplier(input_, output, count)) + output.zero_point
     return [np.asarray(np.clip(scaled, -128, 127), np.int8)]
 
 
-bounds = monotone(reference)
+bounds = floats.unless_float(monotone(reference))
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
@@ -122,6 +130,19 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     count = _count(input_, operator.attributes)
     groups = _groups(input_.shape, operator.attributes.axes)
     assert groups is not None
+    if floats.computes(input_):
+        return [
+            Call(
+                kernel=Kernel("mean_f32", "mean_f32"),
+                inputs=(input_.index,),
+                outputs=(output.index,),
+                shape=tuple(groups.items()),
+                align=floats.BYTES,
+                in_place=(0,),
+                instructions=50 + (6 if "fpu" in features else 60) * input_.elements + 20 * output.elements,
+                code_bytes=200,
+            )
+        ]
     multiplier, shift = _multiplier(input_, output, count)
     parameters = (
         ("bias", -(input_.zero_point + 128) * count),

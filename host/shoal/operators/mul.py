@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import Unsupported
+from shoal.operators import floats
 from shoal.operators.activation import activation_range
 from shoal.operators.base import Call, Kernel, Operator, Tensors
-from shoal.operators.binary import Fused, banded, bind, check_operands, function_of_one, operands, read_fused
+from shoal.operators.binary import (
+    Fused,
+    banded,
+    bind,
+    check_operands,
+    float_calls,
+    function_of_one,
+    operands,
+    read_fused,
+)
 from shoal.operators.checks import where
 from shoal.operators.lookup import lookup_calls
 from shoal.tensors import Array, Tensor, multiply_by_quantized_multiplier, quantize_multiplier
@@ -31,6 +41,8 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Fused:
 def check(operator: Operator, tensors: Tensors) -> None:
     check_operands(operator, tensors)
     a, b, output = operands(operator, tensors)
+    if floats.computes(a):
+        return
     if _multiplier(a, b, output)[1] > _MAX_LEFT_SHIFT:
         raise Unsupported(
             f"output scale {output.scale:.3g} is far below the product of the input scales "
@@ -57,10 +69,12 @@ def _product(operator: Operator, a: Tensor, b: Tensor, output: Tensor, x: Array,
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     a, b, output = operands(operator, tensors)
+    if floats.computes(a):
+        return [floats.clamp(inputs[0] * inputs[1], operator.attributes.activation)]
     return [_product(operator, a, b, output, inputs[0], inputs[1]).reshape(output.shape)]
 
 
-def bounds(
+def _bounds(
     operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
 ) -> tuple[list[Array], list[Array]]:
     """A product is least and greatest at ends of its factors' ranges, and so is what it is rescaled to."""
@@ -68,9 +82,14 @@ def bounds(
     return [reduce(np.minimum, ends)], [reduce(np.maximum, ends)]
 
 
+bounds = floats.unless_float(_bounds)
+
+
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     """mul_s8.h works on 4 times the product: see add.py for the roundings."""
     a, b, output = operands(operator, tensors)
+    if floats.computes(a):
+        return float_calls(operator, tensors, True, features)
     single = function_of_one(a, b, lambda x, y: _product(operator, a, b, output, x, y))
     if single is not None:
         return lookup_calls(single[0], output, single[1])

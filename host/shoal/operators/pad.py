@@ -1,4 +1,4 @@
-"""PAD: zero points around a tensor."""
+"""PAD: zero points around a tensor, or zeros in float32, whose bytes are zeros."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
+from shoal.operators import floats
 from shoal.operators.base import Call, Kernel, Operator, Tensors, monotone
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
-from shoal.tensors import Array
+from shoal.tensors import ITEM_BYTES, Array, Tensor
 
 NAME = "pad"
 
@@ -48,8 +49,11 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Pad:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
-    check_int8(operator, input_)
-    check_int8(operator, output)
+    for tensor in (input_, output):
+        if floats.computes(input_):
+            floats.check(operator, tensor)
+        else:
+            check_int8(operator, tensor)
     if len(input_.shape) > _MAX_RANK:
         raise Unsupported(
             f"{len(input_.shape)} dimensions",
@@ -58,7 +62,7 @@ def check(operator: Operator, tensors: Tensors) -> None:
         )
     amounts = operator.attributes.amounts
     check_shape(operator, output, tuple(n + sum(pair) for n, pair in zip(input_.shape, amounts, strict=True)))
-    if (input_.scale, input_.zero_point) != (output.scale, output.zero_point):
+    if not floats.computes(input_) and (input_.scale, input_.zero_point) != (output.scale, output.zero_point):
         raise Unsupported(
             "input and output are quantized differently",
             where=where(operator, output),
@@ -72,7 +76,11 @@ def macs(operator: Operator, tensors: Tensors) -> int:
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
     output = single_output(operator, tensors)
-    return [np.pad(inputs[0], operator.attributes.amounts, constant_values=output.zero_point)]
+    return [np.pad(inputs[0], operator.attributes.amounts, constant_values=_outside(output))]
+
+
+def _outside(output: Tensor) -> int:
+    return 0 if floats.computes(output) else output.zero_point
 
 
 bounds = monotone(reference)
@@ -80,7 +88,7 @@ bounds = monotone(reference)
 
 @dataclass(frozen=True)
 class _Level:
-    """One loop over the output: elements before, of, and after the input."""
+    """One loop over the output: bytes before, of, and after the input."""
 
     before: int
     inside: int
@@ -108,7 +116,8 @@ def _levels(shape: tuple[int, ...], amounts: tuple[tuple[int, int], ...]) -> lis
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
-    found = _levels(input_.shape, operator.attributes.amounts)
+    size = ITEM_BYTES[output.dtype]
+    found = _levels((*input_.shape, size), (*operator.attributes.amounts, (0, 0)))
     levels = [_Level(0, 1, 0)] * (_MAX_RANK - len(found)) + found
     # Ahead of the input's last element lie all elements of the output but it, the input's others, and what follows it.
     behind, block = 0, 1
@@ -128,7 +137,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
                 for i, level in enumerate(levels)
                 for name in ("before", "inside", "after")
             ),
-            parameters=(("zero_point", output.zero_point),),
+            parameters=(("zero_point", _outside(output)),),
+            align=size,
             in_place=(-(output.bytes - input_.bytes - behind),),
             instructions=30 + 30 * runs + round(per_byte * output.bytes),
             code_bytes=110,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
+from shoal.operators import floats
 from shoal.operators.activation import activation_range, read_activation
 from shoal.operators.base import Band, Call, Kernel, Operator, Tensors
 from shoal.operators.checks import check_int8, check_rank, check_shape, operand, single_output, where
@@ -50,11 +51,16 @@ def check_pool(operator: Operator, tensors: Tensors) -> None:
     pool: Pool = operator.attributes
     for tensor in (input_, output):
         check_rank(operator, tensor, 4)
-        check_int8(operator, tensor)
+        if floats.computes(input_):
+            floats.check(operator, tensor)
+        else:
+            check_int8(operator, tensor)
     batches, height, width, channels = input_.shape
     size = pool.output_size((height, width), (pool.filter_h, pool.filter_w))
     check_shape(operator, output, (batches, *size, channels))
-    if abs(input_.scale - output.scale) > 1e-6 or input_.zero_point != output.zero_point:
+    if not floats.computes(input_) and (
+        abs(input_.scale - output.scale) > 1e-6 or input_.zero_point != output.zero_point
+    ):
         raise Unsupported(
             "input and output are quantized differently",
             where=where(operator, output),
@@ -68,7 +74,7 @@ def check_pool(operator: Operator, tensors: Tensors) -> None:
         )
 
 
-def taps(pool: Pool, x: Array, outside: int) -> Iterator[Array]:
+def taps(pool: Pool, x: Array, outside: float) -> Iterator[Array]:
     """For each tap of the window the input under it, [batches, output_h, output_w, channels] in x's dtype, `outside`
     where it leaves the input."""
     _, height, width, _ = x.shape
@@ -163,6 +169,32 @@ def pool_calls(
         band=_band(image(pool, input_, output), clamped, 100 + round(1.6 * cost)),
     )
     return [literal, shared]
+
+
+def float_calls(name: str, operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
+    """The kernel `name` in float32."""
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    pool: Pool = operator.attributes
+    g = geometry(pool, input_, output)
+    taps_cost = g["filter_h"] * g["filter_w"] * (5.0 if "fpu" in features else 60.0)
+    cost = 50 + round(output.elements * (taps_cost + 20))
+    band = _band(image(pool, input_, output), 0, cost)
+    call = Call(
+        kernel=Kernel(name, name),
+        inputs=(input_.index,),
+        outputs=(output.index,),
+        shape=(*g.items(), ("is_clamped", 0)),
+        parameters=floats.parameters(pool.activation),
+        align=floats.BYTES,
+        in_place=(floats.BYTES * overlap(g),),
+        instructions=cost,
+        code_bytes=400,
+    )
+    if band is None:
+        return [call]
+    (distance,) = band.in_place
+    assert distance is not None
+    return [replace(call, band=replace(band, in_place=(floats.BYTES * distance,)))]
 
 
 def _band(g: Mapping[str, int], clamped: int, instructions: int) -> Band | None:

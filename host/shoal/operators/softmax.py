@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators import gemmlowp
+from shoal.operators import floats, gemmlowp
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, RowWindow, Tensors, unknown
 from shoal.operators.checks import check_int8, check_shape, operand, single_output, where
 from shoal.tensors import (
@@ -41,11 +41,14 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Softmax:
 
 def check(operator: Operator, tensors: Tensors) -> None:
     input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
-    check_int8(operator, input_)
-    check_int8(operator, output)
     check_shape(operator, output, input_.shape)
     if not input_.shape:
         raise BadInput("a scalar has no last axis", where=where(operator, input_))
+    if floats.computes(input_):
+        floats.check(operator, output)
+        return
+    check_int8(operator, input_)
+    check_int8(operator, output)
     if (output.scale, output.zero_point) != (1 / 256, -128):
         raise Unsupported(
             f"output scale {output.scale:.6g} and zero point {output.zero_point} where 1/256 and −128 are due",
@@ -87,6 +90,8 @@ def _exponentials(beta: float, input_: Tensor) -> Array:
 
 
 def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
+    if floats.computes(operand(operator, tensors, 0)):
+        return [_float_softmax(operator.attributes.beta, inputs[0])]
     table = _exponentials(operator.attributes.beta, operand(operator, tensors, 0))
     x = inputs[0].astype(np.int64)
     terms = table[x.max(axis=-1, keepdims=True) - x]
@@ -100,13 +105,21 @@ def reference(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> 
     return [np.asarray(np.clip(scaled - 128, -128, 127), np.int8)]
 
 
+def _float_softmax(beta: float, x: Array) -> Array:
+    """As softmax_f32.h; TFLM's differs by its C library's exponential, a few units of the last place."""
+    powers = floats.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(beta))
+    total = floats.total((powers[..., i] for i in range(x.shape[-1])), x.shape[:-1])
+    return np.asarray(powers / total[..., None], np.float32)
+
+
 bounds = unknown
 
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     input_ = operand(operator, tensors, 0)
-    found = [_general(operator, tensors)]
-    if input_.shape[-1] == 2:
+    is_float = floats.computes(input_)
+    found = [_float(operator, tensors, features) if is_float else _general(operator, tensors)]
+    if input_.shape[-1] == 2 and not is_float:
         found.insert(0, _pair(operator, tensors))
     if len(input_.shape) != 4 or input_.shape[0] != 1:
         return found
@@ -142,6 +155,24 @@ def _general(operator: Operator, tensors: Tensors) -> Call:
         in_place=(0,),
         instructions=20 + pixels * (150 + 27 * depth),
         code_bytes=540,
+    )
+
+
+def _float(operator: Operator, tensors: Tensors, features: frozenset[str]) -> Call:
+    """In float32: see softmax_f32.h."""
+    input_, output = operand(operator, tensors, 0), single_output(operator, tensors)
+    depth = input_.shape[-1]
+    pixels = input_.elements // depth
+    return Call(
+        kernel=Kernel("softmax_f32", "softmax_f32", literal=False),
+        inputs=(input_.index,),
+        outputs=(output.index,),
+        shape=(("pixels", pixels), ("depth", depth)),
+        parameters=(("beta", float(np.float32(operator.attributes.beta))),),
+        align=floats.BYTES,
+        in_place=(0,),
+        instructions=20 + pixels * (30 + (70 if "fpu" in features else 1500) * depth),
+        code_bytes=450,
     )
 
 

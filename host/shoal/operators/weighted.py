@@ -1,7 +1,8 @@
 """What the operators that multiply by constant weights share: operands, exact result, bounds, constants of the sums.
 
-Each brings one function, `accumulate(operator, tensors, inputs, filters)`: the int64 sums of products, without bias, of
-int8 inputs (their zero point taken off) and int16 filters, channels last."""
+Each brings two functions. `accumulate(operator, tensors, inputs, filters)`: the int64 sums of products, without bias,
+of int8 inputs (their zero point taken off) and int16 filters, channels last. `terms(operator, tensors, inputs)`: the
+float32 products of one output after the other, in TensorFlow Lite Micro's order."""
 
 from __future__ import annotations
 
@@ -9,12 +10,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from shoal.operators import checks
-from shoal.operators.base import Bounds, Operator, Reference, Tensors
+from shoal.operators import checks, floats
+from shoal.operators.base import Bounds, Constant, Operator, Reference, Tensors
 from shoal.operators.requantization import Requantization, Sums, bind, multipliers, rescale, settle, sum_bounds
 from shoal.tensors import Array, Tensor
 
 Accumulate = Callable[[Operator, Tensors, Array, Array], Array]
+Terms = Callable[[Operator, Tensors, Array], floats.Terms]
 
 
 def operands(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
@@ -27,6 +29,22 @@ def operands(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tens
     )
 
 
+def check_types(operator: Operator, tensors: Tensors, axis: int, channels: int, symmetric: bool = True) -> None:
+    """Int8 by constant int8 weights, quantized along `axis` or as a whole, with an int32 bias; or all float32."""
+    inputs, weights, bias, output = operands(operator, tensors)
+    if floats.computes(inputs) and floats.computes(weights):
+        floats.check(operator, output)
+        floats.check_constant(operator, weights)
+        floats.check_constant(operator, bias, channels)
+        return
+    checks.check_int8(operator, inputs)
+    checks.check_int8(operator, output)
+    checks.check_constant_weights(operator, weights, axis, channels)
+    if symmetric:
+        checks.check_symmetric(operator, weights)
+    checks.check_bias(operator, bias, channels)
+
+
 def centred(weights: Tensor) -> Array:
     """The weights less their zero point, int16."""
     assert weights.data is not None
@@ -34,11 +52,16 @@ def centred(weights: Tensor) -> Array:
     return values
 
 
-def reference(accumulate: Accumulate) -> Reference:
+def reference(accumulate: Accumulate, terms: Terms) -> Reference:
     """The exact result of the operator that accumulates so."""
 
     def exact(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
         source, weights, bias, output = operands(operator, tensors)
+        if floats.computes(source):
+            sums = floats.total(terms(operator, tensors, inputs[0]), output.shape)
+            if bias is not None and bias.data is not None:
+                sums = sums + bias.data.reshape(-1)
+            return [floats.clamp(sums, operator.attributes.activation)]
         total = accumulate(operator, tensors, inputs[0], centred(weights))
         if bias is not None and bias.data is not None:
             total = total + bias.data.reshape(-1)
@@ -55,6 +78,8 @@ def bounds(accumulate: Accumulate) -> Bounds:
         operator: Operator, tensors: Tensors, low: Sequence[Array], high: Sequence[Array]
     ) -> tuple[list[Array], list[Array]] | None:
         source, weights, bias, output = operands(operator, tensors)
+        if floats.computes(source):
+            return None
         scale, shift = multipliers(source, weights, output, output.shape[-1])
         known = sum_bounds(
             lambda values, filters: accumulate(operator, tensors, values, filters),
@@ -81,3 +106,14 @@ def settled(operator: Operator, tensors: Tensors, filters: Array) -> tuple[Sums,
     scale = multipliers(source, weights, output, len(filters))
     sums = bind(filters, None if bias is None else bias.data, source, *scale)
     return settle(sums, operator.attributes.activation, output)
+
+
+def float_constants(weights: Array, bias: Tensor | None, groups: int, block: int) -> tuple[Constant, Constant]:
+    """Of kernels in float32: weights [channels, products] and their bias in blocks of so many channels of a group, the
+    channels of a block next to each other."""
+    packed = floats.blocks(weights, groups, block)
+    given = np.zeros(len(weights), np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
+    return (
+        Constant("weights", packed.reshape(-1, block, packed.shape[1]).transpose(0, 2, 1).reshape(-1)),
+        Constant("bias", floats.blocks(given, groups, block).reshape(-1)),
+    )
