@@ -52,40 +52,49 @@ typedef struct {
     float second[CONV_2D_F32_BLOCK];
 } conv_2d_f32_sums;
 
-/* Adds a run of `length` inputs; the second pixel, where there is one, lies `next` elements after the first. */
+/* What both kinds of weights share. */
+typedef struct {
+    const void *weights;
+    const float *bias;
+    float low;
+    float high;
+    int32_t halves; /* see weight_at */
+} conv_2d_f32_constants;
+
+/* Adds a run of `length` inputs by the weights from `weight` on; the second pixel, where there is one, lies `next`
+ * elements after the first. */
 SHOAL_INLINE void conv_2d_f32_run(conv_2d_f32_sums *sums, const float *input, int32_t length, int32_t next,
-                                  const float *weights) {
+                                  int32_t weight, const conv_2d_f32_constants *k) {
     for (int32_t i = 0; i < length; ++i) {
         SHOAL_UNROLL(4)
         for (int32_t c = 0; c < CONV_2D_F32_BLOCK; ++c) {
-            const float weight = weights[c];
-            sums->first[c] += input[0] * weight;
+            const float factor = weight_at(k->weights, weight + i * CONV_2D_F32_BLOCK + c, k->halves);
+            sums->first[c] += input[i] * factor;
             if (next != 0) {
-                sums->second[c] += input[next] * weight;
+                sums->second[c] += input[i + next] * factor;
             }
         }
-        weights += CONV_2D_F32_BLOCK;
-        ++input;
     }
 }
 
 /* Adds `taps` taps of a filter row, neighbours in one run where they are contiguous. */
 SHOAL_INLINE void conv_2d_f32_taps(conv_2d_f32_sums *sums, const float *input, int32_t taps, int32_t next,
-                                   const float *weights, const conv_2d_f32_shape *shape) {
+                                   int32_t weight, const conv_2d_f32_constants *k, const conv_2d_f32_shape *shape) {
     const int32_t filter_c = shape->input_c / shape->groups;
     if (shape->dilation_w == 1 && shape->groups == 1) {
-        conv_2d_f32_run(sums, input, taps * filter_c, next, weights);
+        conv_2d_f32_run(sums, input, taps * filter_c, next, weight, k);
         return;
     }
-    for (int32_t k = 0; k < taps; ++k) {
-        conv_2d_f32_run(sums, input + k * shape->dilation_w * shape->input_c, filter_c, next,
-                        weights + k * filter_c * CONV_2D_F32_BLOCK);
+    for (int32_t t = 0; t < taps; ++t) {
+        conv_2d_f32_run(sums, input + t * shape->dilation_w * shape->input_c, filter_c, next,
+                        weight + t * filter_c * CONV_2D_F32_BLOCK, k);
     }
 }
 
-/* One band, see rows.h. */
-SHOAL_INLINE void conv_2d_f32_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
-                                   const conv_2d_f32_args *args, const conv_2d_f32_shape *shape) {
+/* One band, see rows.h, by either kind of weights. */
+SHOAL_INLINE void conv_2d_f32_row(const input_rows *rows, int32_t y, span pixels, float *output,
+                                  const conv_2d_f32_constants *constants, const conv_2d_f32_shape *shape) {
+    const conv_2d_f32_constants k = *constants;
     const int32_t top = y * shape->stride_h - shape->pad_top;
     const int32_t filter_c = shape->input_c / shape->groups;
     const int32_t group_c = shape->output_c / shape->groups;
@@ -99,33 +108,33 @@ SHOAL_INLINE void conv_2d_f32_band(const input_rows *rows, int32_t y, span pixel
             inside.first < inside.last ? (column + inside.first * shape->dilation_w) * shape->input_c : 0;
         const int32_t last = column + shape->stride_w + (shape->filter_w - 1) * shape->dilation_w;
         const int32_t paired = x + 1 < pixels.last && column >= 0 && last < shape->input_w;
-        const float *weights = args->weights;
-        const float *bias = args->bias;
+        const float *bias = k.bias;
+        int32_t weight = 0;
         width = paired ? 2 : 1;
         for (int32_t g = 0; g < shape->groups; ++g) {
-            float *target = floats_to(output) + (x - pixels.first) * shape->output_pitch + g * group_c;
+            float *target = output + (x - pixels.first) * shape->output_pitch + g * group_c;
             for (int32_t left = group_c; left > 0; left -= CONV_2D_F32_BLOCK) {
                 const int32_t count = left > CONV_2D_F32_BLOCK ? CONV_2D_F32_BLOCK : left;
                 conv_2d_f32_sums sums = {{0.0f}, {0.0f}};
                 SHOAL_UNROLL(1)
-                for (int32_t k = 0; k < shape->filter_h; ++k) {
-                    const int32_t row = top + k * shape->dilation_h;
-                    if (row >= 0 && row < shape->input_h) {
-                        const float *input = floats_at(input_row(rows, row)) + g * filter_c;
-                        if (paired) {
-                            conv_2d_f32_taps(&sums, input + column * shape->input_c, shape->filter_w, next, weights,
-                                             shape);
-                        } else {
-                            conv_2d_f32_taps(&sums, input + start, inside.last - inside.first, 0,
-                                             weights + inside.first * tap, shape);
-                        }
+                for (int32_t j = 0; j < shape->filter_h; ++j, weight += shape->filter_w * tap) {
+                    const int32_t row = top + j * shape->dilation_h;
+                    if (row < 0 || row >= shape->input_h) {
+                        continue;
                     }
-                    weights += shape->filter_w * tap;
+                    const float *input = floats_at(input_row(rows, row)) + g * filter_c;
+                    if (paired) {
+                        conv_2d_f32_taps(&sums, input + column * shape->input_c, shape->filter_w, next, weight, &k,
+                                         shape);
+                    } else {
+                        conv_2d_f32_taps(&sums, input + start, inside.last - inside.first, 0,
+                                         weight + inside.first * tap, &k, shape);
+                    }
                 }
                 for (int32_t c = 0; c < count; ++c) {
-                    target[c] = clamp_f32(sums.first[c] + bias[c], args->low, args->high);
+                    target[c] = clamp_f32(sums.first[c] + bias[c], k.low, k.high);
                     if (paired) {
-                        target[shape->output_pitch + c] = clamp_f32(sums.second[c] + bias[c], args->low, args->high);
+                        target[shape->output_pitch + c] = clamp_f32(sums.second[c] + bias[c], k.low, k.high);
                     }
                 }
                 target += CONV_2D_F32_BLOCK;
@@ -135,18 +144,31 @@ SHOAL_INLINE void conv_2d_f32_band(const input_rows *rows, int32_t y, span pixel
     }
 }
 
-SHOAL_INLINE void conv_2d_f32(uint8_t *arena, const conv_2d_f32_args *args, const conv_2d_f32_shape *shape) {
+/* All rows of all images. */
+SHOAL_INLINE void conv_2d_f32_images(const int8_t *input, float *output, const conv_2d_f32_constants *constants,
+                                     const conv_2d_f32_shape *shape) {
     const int32_t pitch = shape->input_w * shape->input_c * (int32_t)sizeof(float);
-    const int8_t *input = (const int8_t *)(arena + args->input);
-    int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
         const input_rows rows = {.base = input, .pitch = pitch};
         for (int32_t y = 0; y < shape->output_h; ++y) {
-            conv_2d_f32_band(&rows, y, (span){0, shape->output_w}, output, args, shape);
-            output += shape->output_w * shape->output_pitch * (int32_t)sizeof(float);
+            conv_2d_f32_row(&rows, y, (span){0, shape->output_w}, output, constants, shape);
+            output += shape->output_w * shape->output_pitch;
         }
         input += shape->input_h * pitch;
     }
+}
+
+/* One band, see rows.h. */
+SHOAL_INLINE void conv_2d_f32_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                   const conv_2d_f32_args *args, const conv_2d_f32_shape *shape) {
+    const conv_2d_f32_constants constants = {args->weights, args->bias, args->low, args->high, 0};
+    conv_2d_f32_row(rows, y, pixels, floats_to(output), &constants, shape);
+}
+
+SHOAL_INLINE void conv_2d_f32(uint8_t *arena, const conv_2d_f32_args *args, const conv_2d_f32_shape *shape) {
+    const conv_2d_f32_constants constants = {args->weights, args->bias, args->low, args->high, 0};
+    conv_2d_f32_images((const int8_t *)(arena + args->input), floats_to((int8_t *)(arena + args->output)), &constants,
+                       shape);
 }
 
 #endif

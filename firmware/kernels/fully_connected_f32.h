@@ -26,12 +26,12 @@ typedef struct {
     const float *bias;
 } fully_connected_f32_args;
 
-SHOAL_INLINE void fully_connected_f32(uint8_t *arena, const fully_connected_f32_args *args,
-                                      const fully_connected_f32_shape *shape) {
-    const float *input = floats_at((const int8_t *)(arena + args->input));
-    float *output = floats_to((int8_t *)(arena + args->output));
+/* By either kind of weights: see weight_at for `halves`. */
+SHOAL_INLINE void fully_connected_f32_rows(const float *input, float *output, const void *weights, const float *bias,
+                                           float low, float high, int32_t halves,
+                                           const fully_connected_f32_shape *shape) {
     for (int32_t n = 0; n < shape->batches; ++n) {
-        const float *weights = args->weights;
+        int32_t weight = 0;
         for (int32_t first = 0; first < shape->output_c; first += FULLY_CONNECTED_F32_BLOCK) {
             const int32_t left = shape->output_c - first;
             const int32_t count = left < FULLY_CONNECTED_F32_BLOCK ? left : FULLY_CONNECTED_F32_BLOCK;
@@ -39,17 +39,24 @@ SHOAL_INLINE void fully_connected_f32(uint8_t *arena, const fully_connected_f32_
             for (int32_t i = 0; i < shape->input_c; ++i) {
                 SHOAL_UNROLL(4)
                 for (int32_t c = 0; c < FULLY_CONNECTED_F32_BLOCK; ++c) {
-                    sums[c] += input[i] * weights[c];
+                    sums[c] += input[i] * weight_at(weights, weight + c, halves);
                 }
-                weights += FULLY_CONNECTED_F32_BLOCK;
+                weight += FULLY_CONNECTED_F32_BLOCK;
             }
             for (int32_t c = 0; c < count; ++c) {
-                output[first + c] = clamp_f32(sums[c] + args->bias[first + c], args->low, args->high);
+                output[first + c] = clamp_f32(sums[c] + bias[first + c], low, high);
             }
         }
         input += shape->input_c;
         output += shape->output_c;
     }
+}
+
+SHOAL_INLINE void fully_connected_f32(uint8_t *arena, const fully_connected_f32_args *args,
+                                      const fully_connected_f32_shape *shape) {
+    fully_connected_f32_rows(floats_at((const int8_t *)(arena + args->input)),
+                             floats_to((int8_t *)(arena + args->output)), args->weights, args->bias, args->low,
+                             args->high, 0, shape);
 }
 
 #endif

@@ -15,6 +15,9 @@ import numpy as np
 from shoal.errors import BadInput, ToolError
 from shoal.tensors import Array
 
+#: of a vector in a flatbuffer: bytes of its length, and what TensorFlow Lite aligns a buffer's to
+_VECTOR_LENGTH, _ALIGN = 4, 16
+
 
 class Oracle:
     """One model in TensorFlow Lite Micro, every tensor kept after a run."""
@@ -70,6 +73,7 @@ def open_oracle(model: bytes) -> Oracle:
 
     import tflite
 
+    model = _widened(model)
     graph = tflite.Model.GetRootAs(model).Subgraphs(0)
     arena = _arena_bytes(model, graph)
     for bytes_ in (arena, 8 * arena):
@@ -86,6 +90,40 @@ def open_oracle(model: bytes) -> Oracle:
         where="tflite-micro",
         advice="its own message is on standard error",
     ) from error
+
+
+def _widened(model: bytes) -> bytes:
+    """The file with its float16 constants as float32, since TensorFlow Lite Micro has no float16: their values are
+    added at its end, and what widened them while it ran is a RESHAPE, which copies."""
+    import tflite
+
+    root = tflite.Model.GetRootAs(model)
+    graph = root.Subgraphs(0)
+    halves = [t for t in map(graph.Tensors, range(graph.TensorsLength())) if t.Type() == tflite.TensorType.FLOAT16]
+    if not halves:
+        return model
+    file = bytearray(model)
+    for index in {t.Buffer() for t in halves}:
+        buffer = root.Buffers(index)
+        if buffer.DataLength():
+            values = buffer.DataAsNumpy().view("<f2").astype("<f4").tobytes()
+            file += bytes(-(len(file) + _VECTOR_LENGTH) % _ALIGN)
+            place = _field(buffer, 0)
+            file[place : place + 4] = (len(file) - place).to_bytes(4, "little")
+            file += len(values).to_bytes(_VECTOR_LENGTH, "little") + values
+    for tensor in halves:
+        file[_field(tensor, 1)] = tflite.TensorType.FLOAT32
+    for code in map(root.OperatorCodes, range(root.OperatorCodesLength())):
+        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) == tflite.BuiltinOperator.DEQUANTIZE:
+            for member in (0, 3):  # the deprecated field is a byte, the other one's low byte is its first
+                if code._tab.Offset(4 + 2 * member):
+                    file[_field(code, member)] = tflite.BuiltinOperator.RESHAPE
+    return bytes(file)
+
+
+def _field(table: Any, member: int) -> int:
+    """Where a table of the file has its member of this number."""
+    return int(table._tab.Pos + table._tab.Offset(4 + 2 * member))
 
 
 def _arena_bytes(model: bytes, graph: Any) -> int:

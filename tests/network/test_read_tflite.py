@@ -144,14 +144,49 @@ def int16_activations(b: ModelBuilder) -> bytes:
     return b.build(inputs=[x], outputs=[y])
 
 
+def test_reads_float32() -> None:
+    graph = parse(float_model(ModelBuilder()), "net", "net.tflite")
+    assert {t.dtype for t in graph.tensors.values()} == {"float32"}
+
+
+def test_keeps_weights_in_float16() -> None:
+    b = ModelBuilder()
+    x, y, wide = b.tensor((1, 4), "float32"), b.tensor((1, 3), "float32"), b.tensor((3, 4), "float32")
+    half = b.tensor(data=np.ones((3, 4), np.float16))
+    b.operator("DEQUANTIZE", [half], [wide])
+    b.operator("FULLY_CONNECTED", [x, wide], [y])
+    graph = parse(b.build(inputs=[x], outputs=[y]), "net", "net.tflite")
+    assert [(o.kind, o.inputs) for o in graph.operators] == [("fully_connected", (x, half))]
+
+
+def test_leaves_out_what_works_out_a_shape() -> None:
+    b = ModelBuilder()
+    x, y = b.tensor((1, 2, 3), "int8", scale=1.0), b.tensor((1, 6), "int8", scale=1.0)
+    sizes, one, six, shape = (
+        b.tensor((3,), "int32"),
+        b.tensor((), "int32"),
+        b.tensor(data=np.int32(6)),
+        b.tensor((2,), "int32"),
+    )
+    ends = [b.tensor(data=np.array([n], np.int32)) for n in (0, 1, 1)]
+    b.operator("SHAPE", [x], [sizes])
+    b.operator("STRIDED_SLICE", [sizes, *ends], [one])
+    b.operator("PACK", [one, six], [shape])
+    b.operator("RESHAPE", [x, shape], [y])
+    graph = parse(b.build(inputs=[x], outputs=[y]), "net", "net.tflite")
+    assert [(o.kind, o.inputs) for o in graph.operators] == [("reshape", (x,))]
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (two_subgraphs, "2 subgraphs: export the model without control flow"),
-        (float_model, "operator 0 fully_connected: a float model: quantize it to full int8"),
         (dynamic_range, "its weights are int8 but it computes in float32: quantize it to full int8"),
         (int16_activations, "operator 0 add: computes in int16: quantize it"),
-        (lambda b: relu_add(b, dtype="float16", scale=None), "tensor 0 'tensor_0': float16 is not supported"),
+        (
+            lambda b: relu_add(b, dtype="float16", scale=None),
+            "operator 0 add: computes in float16: convert it with float16 weights alone",
+        ),
         (lambda b: relu_add(b, variable=True), "keeps state between runs"),
     ],
 )
@@ -273,10 +308,13 @@ def test_takes_its_name_from_the_file(tmp_path: Path) -> None:
 
 
 RUN = {
+    "mlperf_ad_float",
     "mlperf_ad_int8",
+    "mlperf_ic_float",
     "mlperf_ic_int8",
     "mlperf_kws_int8",
     "mlperf_sww_int8",
+    "mlperf_vww_float",
     "mlperf_vww_int8",
     "mltk_audio_example_int8",
     "mltk_fingerprint_int8",
@@ -284,6 +322,7 @@ RUN = {
     "mltk_kws_on_off_int8",
     "mltk_rock_paper_scissors",
     "tflm_add_int8",
+    "tflm_hello_float",
     "tflm_hello_int8",
     "tflm_micro_speech_int8",
     "tflm_person_detect_int8",

@@ -1,5 +1,5 @@
-"""Operators in float32: the reference against TensorFlow Lite Micro, generated C against the reference, bit for bit;
-the two that end in an exponential within what they state."""
+"""Operators in float32, by weights in float32 or float16: the reference against TensorFlow Lite Micro, generated C
+against the reference, bit for bit; the two that end in an exponential within what they state."""
 
 from __future__ import annotations
 
@@ -31,12 +31,22 @@ def values(seed: int, shape: Sequence[int]) -> Array:
 
 
 def model(
-    name: str, inputs: Sequence[Array], constants: Sequence[Array], output: Sequence[int], **options: object
+    name: str,
+    inputs: Sequence[Array],
+    constants: Sequence[Array],
+    output: Sequence[int],
+    halves: bool = False,
+    **options: object,
 ) -> Example:
-    """One operator whose operands are `inputs`, then `constants`."""
+    """One operator whose operands are `inputs`, then `constants`: float32, or widened from `halves` as it runs."""
     builder = ModelBuilder()
     given_ = [builder.tensor(x.shape, "float32") for x in inputs]
-    known = [builder.tensor(data=c) for c in constants]
+    known = []
+    for constant in constants:
+        known.append(builder.tensor(data=constant.astype(np.float16) if halves else constant))
+        if halves:
+            known.append(builder.tensor(constant.shape, "float32"))
+            builder.operator("DEQUANTIZE", [known.pop(-2)], [known[-1]])
     result = builder.tensor(output, "float32")
     builder.operator(name, [*given_, *known], [result], **options)
     return Example(builder.build(inputs=given_, outputs=[result]), inputs)
@@ -73,6 +83,7 @@ def convolutions(draw: st.DrawFn) -> Example:
         dilation_h=dilation[0],
         dilation_w=dilation[1],
         activation=draw(st.sampled_from(_ACTIVATIONS)),
+        halves=draw(st.booleans()),
         **({"depth_multiplier": multiplier} if depthwise else {}),
     )
 
@@ -84,7 +95,8 @@ def matrices(draw: st.DrawFn) -> Example:
     constants = [values(seed, (outputs, products))] + ([values(seed + 1, (outputs,))] if draw(st.booleans()) else [])
     source = values(seed + 2, (batches, products))
     activation = draw(st.sampled_from(_ACTIVATIONS))
-    return model("FULLY_CONNECTED", [source], constants, (batches, outputs), activation=activation)
+    halves = draw(st.booleans())
+    return model("FULLY_CONNECTED", [source], constants, (batches, outputs), halves, activation=activation)
 
 
 @st.composite

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ import tflite
 from shoal.errors import BadInput, ShoalError, Unsupported
 from shoal.network import limits
 from shoal.network.graph import Graph
+from shoal.network.halves import fold
 from shoal.network.labels import printable, read_labels
 from shoal.network.unsupported import QUANTIZE, refuse_operators, refuse_unquantized
 from shoal.network.verify import verify
@@ -26,6 +28,7 @@ from shoal.tensors import ITEM_BYTES, Array, Quantization, Tensor
 
 _AGAIN = "export or download it again"
 _DTYPES = {
+    tflite.TensorType.FLOAT16: "float16",
     tflite.TensorType.FLOAT32: "float32",
     tflite.TensorType.INT8: "int8",
     tflite.TensorType.UINT8: "uint8",
@@ -35,6 +38,9 @@ _DTYPES = {
 }
 _DTYPE_NAMES = {v: k.lower() for k, v in vars(tflite.TensorType).items() if not k.startswith("_")}
 _OPERATOR_NAMES = {v: k for k, v in vars(tflite.BuiltinOperator).items() if not k.startswith("_")}
+
+#: operators on shapes, where they are known
+_SHAPES = frozenset({"SHAPE", "STRIDED_SLICE", "PACK"})
 
 #: options table of an operator that has one
 _OPTIONS: Mapping[str, Any] = {
@@ -122,7 +128,8 @@ class _Reader:
             if count > most:
                 raise Unsupported(f"{count:,} {what}", where=self.where, advice=f"take a model of at most {most:,}")
         names = self.operator_names(subgraph)
-        self.refuse_unsupported(subgraph, names)
+        shapes = self.shape_arithmetic(subgraph, names)
+        self.refuse_unsupported(subgraph, names, shapes)
         if self.model.SubgraphsLength() > 1:
             raise Unsupported(
                 f"{self.model.SubgraphsLength()} subgraphs",
@@ -130,10 +137,21 @@ class _Reader:
                 advice="export the model without control flow and without state: one subgraph",
             )
         tensors = self.tensors(subgraph)
-        operators = [self.connected(subgraph.Operators(i), i, n, tensors) for i, n in enumerate(names)]
+        operators = [
+            self.connected(subgraph.Operators(i), i, n, tensors) for i, n in enumerate(names) if i not in shapes
+        ]
+        worked_out = {subgraph.Operators(i).Outputs(0) for i in shapes}
+        operators = [
+            replace(o, inputs=tuple(t for t in o.inputs if t not in worked_out)) if o.kind == "reshape" else o
+            for o in operators
+        ]
         inputs = self.ends(subgraph, "Inputs", tensors)
         outputs = self.ends(subgraph, "Outputs", tensors)
         self.check_order(operators, inputs, outputs, tensors)
+        try:
+            operators, tensors = fold(operators, tensors, outputs)
+        except ShoalError as error:
+            raise type(error)(error.what, where=f"{self.where}, {error.where}", advice=error.advice) from error
         refuse_unquantized(operators, tensors, self.where)
         operators = [self.understood(subgraph.Operators(o.index), o, tensors) for o in operators]
         used = {*inputs, *outputs, *(t for o in operators for t in (*o.inputs, *o.outputs) if t is not None)}
@@ -165,9 +183,24 @@ class _Reader:
             names.append(_OPERATOR_NAMES[code])
         return names
 
-    def refuse_unsupported(self, subgraph: Any, names: list[str]) -> None:
+    def shape_arithmetic(self, subgraph: Any, names: list[str]) -> set[int]:
+        """The operators that only work out the shape of a RESHAPE, which its output tensor says, too: what a converter
+        writes for a batch of any size."""
+        found: set[int] = set()
+        wanted = {subgraph.Outputs(k) for k in range(subgraph.OutputsLength())}  # and what anything else reads
+        for i in reversed(range(len(names))):
+            operator = subgraph.Operators(i)
+            outputs = {operator.Outputs(k) for k in range(operator.OutputsLength())}
+            inputs = [operator.Inputs(k) for k in range(operator.InputsLength())]
+            if names[i] in _SHAPES and not outputs & wanted:
+                found.add(i)
+            else:
+                wanted.update(inputs[:1] if names[i] == "RESHAPE" else inputs)
+        return found
+
+    def refuse_unsupported(self, subgraph: Any, names: list[str], shapes: set[int]) -> None:
         """Names every operator that shoal lacks, with its output tensor."""
-        lacking = [i for i, n in enumerate(names) if n.lower() not in NAMES]
+        lacking = [i for i, n in enumerate(names) if n.lower() not in NAMES and i not in shapes]
         if lacking:
             listed = [self.describe(subgraph, i, names[i]) for i in lacking]
             refuse_operators(listed, {names[i] for i in lacking}, self.where)
@@ -249,7 +282,7 @@ class _Reader:
         return values
 
     def quantization(self, raw: Any, shape: tuple[int, ...], dtype: str, at: str) -> Quantization | None:
-        if raw is None or raw.ScaleLength() == 0 or dtype == "float32":
+        if raw is None or raw.ScaleLength() == 0 or dtype in ("float16", "float32"):
             return None
         if raw.DetailsType():
             raise Unsupported(

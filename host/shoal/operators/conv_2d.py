@@ -52,7 +52,6 @@ _DSP_2X4 = Kernel("conv_2d_s8_dsp_2x4", "conv_2d_s8_dsp_2x4", _DSP, common_bytes
 _EIGHT_INPUTS = 8
 _EIGHT = Kernel("conv_2d_s8_dsp_eight", "conv_2d_s8_dsp_eight", _DSP)
 _DSP_3X2 = Kernel("conv_2d_s8_dsp_3x2", "conv_2d_s8_dsp_3x2", _DSP, common_bytes=500)
-_FLOAT = Kernel("conv_2d_f32", "conv_2d_f32")
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
 
@@ -122,7 +121,7 @@ def _terms(operator: Operator, tensors: Tensors, values: Array) -> Iterator[Arra
     output_c, filter_h, filter_w, filter_c = weights.shape
     groups = values.shape[3] // filter_c
     padded = pad(window, values)
-    grouped = weights.data.reshape(groups, output_c // groups, filter_h, filter_w, filter_c)
+    grouped = weights.data.astype(np.float32).reshape(groups, output_c // groups, filter_h, filter_w, filter_c)
     for y in range(filter_h):
         for x in range(filter_w):
             tap = at_tap(window, padded, y, x, *output.shape[1:3])
@@ -515,7 +514,7 @@ def _float(operator: Operator, tensors: Tensors, image: dict[str, int], features
     assert weights.data is not None
     geometry = _one_row(image)
     call = Call(
-        _FLOAT,
+        floats.kernel(NAME, weights),
         inputs=(source.index,),
         outputs=(output.index,),
         shape=(*geometry.items(), ("output_pitch", geometry["output_c"])),
@@ -525,17 +524,19 @@ def _float(operator: Operator, tensors: Tensors, image: dict[str, int], features
         ),
         align=floats.BYTES,
         in_place=(floats.BYTES * overlap(geometry, 2, packed=False),),
-        instructions=_float_instructions(geometry, features),
+        instructions=_float_instructions(geometry, weights, features),
         code_bytes=900,
     )
-    return _banded(call, image, floats.BYTES * row_overlap(image, 2, False), _float_instructions(image, features))
+    return _banded(
+        call, image, floats.BYTES * row_overlap(image, 2, False), _float_instructions(image, weights, features)
+    )
 
 
-def _float_instructions(geometry: Mapping[str, int], features: frozenset[str]) -> int:
+def _float_instructions(geometry: Mapping[str, int], weights: Tensor, features: frozenset[str]) -> int:
     """Estimated from the loops of conv_2d_f32.h."""
     products = geometry["filter_h"] * geometry["filter_w"] * geometry["input_c"] // geometry["groups"]
     pixels = geometry["batches"] * geometry["output_h"] * geometry["output_w"]
-    per_product = floats.product_instructions(features)
+    per_product = floats.product_instructions(features, weights)
     return int(pixels * geometry["output_c"] * (products * per_product + 10))
 
 

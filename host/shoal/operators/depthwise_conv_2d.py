@@ -119,7 +119,7 @@ def _terms(operator: Operator, tensors: Tensors, values: Array) -> Iterator[Arra
     for y in range(weights.shape[1]):
         for x in range(weights.shape[2]):
             tap = at_tap(window, padded, y, x, *output.shape[1:3])
-            yield np.repeat(tap, window.depth_multiplier, axis=3) * weights.data[0, y, x]
+            yield np.repeat(tap, window.depth_multiplier, axis=3) * weights.data[0, y, x].astype(np.float32)
 
 
 reference = weighted.reference(_sums, _terms)
@@ -162,18 +162,18 @@ def _float(operator: Operator, tensors: Tensors, geometry: dict[str, int], featu
     assert weights.data is not None
     given = np.zeros(weights.shape[3], np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
     call = Call(
-        Kernel("depthwise_conv_2d_f32", "depthwise_conv_2d_f32"),
+        floats.kernel(NAME, weights),
         inputs=(source.index,),
         outputs=(output.index,),
         shape=tuple(geometry.items()),
         parameters=floats.parameters(operator.attributes.activation),
         constants=(
-            Constant("weights", np.ascontiguousarray(weights.data, np.float32).reshape(-1)),
+            floats.weights_constant(weights.data),
             Constant("bias", np.ascontiguousarray(given, np.float32)),
         ),
         align=floats.BYTES,
         in_place=(floats.BYTES * _overlap(geometry, 1),),
-        instructions=round(macs(operator, tensors) * (2 + floats.product_instructions(features))),
+        instructions=round(macs(operator, tensors) * (2 + floats.product_instructions(features, weights))),
         code_bytes=500,
     )
     banded = _banded(call, geometry, 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from shoal.errors import BadInput, Unsupported
 from shoal.operators.activation import RANGES
-from shoal.operators.base import Bounds, Operator, Tensors
+from shoal.operators.base import Bounds, Constant, Kernel, Operator, Tensors
 from shoal.operators.checks import where
 from shoal.tensors import Array, Tensor
 
@@ -42,11 +42,18 @@ def check(operator: Operator, *tensors: Tensor) -> None:
             )
 
 
-def check_constant(operator: Operator, tensor: Tensor | None, channels: int | None = None) -> None:
-    """A constant of finite values, of so many elements; or none at all."""
+def check_constant(operator: Operator, tensor: Tensor | None, channels: int) -> None:
+    """A float32 constant of so many finite values; or none at all."""
     if tensor is None:
         return
     check(operator, tensor)
+    check_weights(operator, tensor)
+    if tensor.elements != channels:
+        raise BadInput(f"{tensor.elements} elements where {channels} channels are due", where=where(operator, tensor))
+
+
+def check_weights(operator: Operator, tensor: Tensor) -> None:
+    """A constant of finite values."""
     if tensor.data is None:
         raise Unsupported(
             "a constant that is computed at run time",
@@ -55,8 +62,6 @@ def check_constant(operator: Operator, tensor: Tensor | None, channels: int | No
         )
     if not np.isfinite(tensor.data).all():
         raise BadInput("a value that is not finite", where=where(operator, tensor), advice="train the model again")
-    if channels is not None and tensor.elements != channels:
-        raise BadInput(f"{tensor.elements} elements where {channels} channels are due", where=where(operator, tensor))
 
 
 def limits(activation: str) -> tuple[float, float]:
@@ -90,7 +95,19 @@ def blocks(values: Array, groups: int, multiple: int) -> Array:
     """[channels, …] with each group's channels filled up with zeros to a multiple."""
     grouped = values.reshape(groups, len(values) // groups, -1)
     filled = np.pad(grouped, ((0, 0), (0, -grouped.shape[1] % multiple), (0, 0)))
-    return np.ascontiguousarray(filled.reshape(-1, grouped.shape[2]), np.float32)
+    return np.ascontiguousarray(filled.reshape(-1, grouped.shape[2]))
+
+
+def weights_constant(values: Array) -> Constant:
+    """Weights of a kernel: float32, or float16 as the words that hold its bits."""
+    values = np.ascontiguousarray(values).reshape(-1)
+    return Constant("weights", values.view(np.uint16) if values.dtype == np.float16 else values, values.itemsize)
+
+
+def kernel(name: str, weights: Tensor) -> Kernel:
+    """Of the operator's family for weights of this dtype."""
+    stem = f"{name}_f16_f32" if weights.dtype == "float16" else f"{name}_f32"
+    return Kernel(stem, stem)
 
 
 def unless_float(bounds: Bounds) -> Bounds:
@@ -104,9 +121,10 @@ def unless_float(bounds: Bounds) -> Bounds:
     return limits
 
 
-def product_instructions(features: frozenset[str]) -> float:
+def product_instructions(features: frozenset[str], weights: Tensor) -> float:
     """Of one product and its addition, about: with a float unit, or by the compiler's library."""
-    return 3.2 if "fpu" in features else 110.0
+    widening = 1.0 if weights.dtype == "float16" else 0.0
+    return 3.2 + widening if "fpu" in features else 110.0 + 30 * widening
 
 
 def exp(x: Array) -> Array:

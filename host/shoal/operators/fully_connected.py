@@ -27,7 +27,6 @@ _DSP, _MULDIV = frozenset({"dsp"}), frozenset({"muldiv"})
 _DSP_LITERAL = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, common_bytes=338)
 _DSP_SHARED = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False, common_bytes=338)
 
-_FLOAT = Kernel("fully_connected_f32", "fully_connected_f32")
 _UNPACKED = Kernel("fully_connected_s8_dsp_unpacked", "fully_connected_s8_dsp_unpacked", _DSP, common_bytes=1060)
 
 
@@ -89,9 +88,9 @@ def _terms(operator: Operator, tensors: Tensors, values: Array) -> Iterator[Arra
     """By inputs."""
     _, weights, _, output = weighted.operands(operator, tensors)
     assert weights.data is not None
-    rows = values.reshape(-1, weights.shape[1])
+    rows, filters = values.reshape(-1, weights.shape[1]), weights.data.astype(np.float32)
     for i in range(weights.shape[1]):
-        yield (rows[:, i, None] * weights.data[:, i]).reshape(output.shape)
+        yield (rows[:, i, None] * filters[:, i]).reshape(output.shape)
 
 
 reference = weighted.reference(_sums, _terms)
@@ -113,15 +112,15 @@ def _float(operator: Operator, tensors: Tensors, features: frozenset[str]) -> Ca
     outputs, products = weights.shape
     batches = output.elements // outputs
     return Call(
-        _FLOAT,
+        floats.kernel(NAME, weights),
         inputs=(source.index,),
         outputs=(output.index,),
         shape=(("batches", batches), ("input_c", products), ("output_c", outputs)),
         parameters=floats.parameters(operator.attributes.activation),
         constants=weighted.float_constants(weights.data, bias, 1, BLOCK),
         align=floats.BYTES,
-        in_place=(floats.BYTES * _overlap(batches, products, outputs),),
-        instructions=round(batches * outputs * (products * floats.product_instructions(features) + 10)),
+        in_place=(floats.BYTES * overlap(batches, products, outputs),),
+        instructions=round(batches * outputs * (products * floats.product_instructions(features, weights) + 10)),
         code_bytes=300,
     )
 

@@ -30,11 +30,12 @@ def operands(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tens
 
 
 def check_types(operator: Operator, tensors: Tensors, axis: int, channels: int, symmetric: bool = True) -> None:
-    """Int8 by constant int8 weights, quantized along `axis` or as a whole, with an int32 bias; or all float32."""
+    """Int8 by constant int8 weights, quantized along `axis` or as a whole, with an int32 bias; or all float32, but for
+    weights in float16."""
     inputs, weights, bias, output = operands(operator, tensors)
-    if floats.computes(inputs) and floats.computes(weights):
+    if floats.computes(inputs) and weights.dtype in ("float32", "float16"):
         floats.check(operator, output)
-        floats.check_constant(operator, weights)
+        floats.check_weights(operator, weights)
         floats.check_constant(operator, bias, channels)
         return
     checks.check_int8(operator, inputs)
@@ -112,8 +113,9 @@ def float_constants(weights: Array, bias: Tensor | None, groups: int, block: int
     """Of kernels in float32: weights [channels, products] and their bias in blocks of so many channels of a group, the
     channels of a block next to each other."""
     packed = floats.blocks(weights, groups, block)
+    ordered = packed.reshape(-1, block, packed.shape[1]).transpose(0, 2, 1).reshape(-1)
     given = np.zeros(len(weights), np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
     return (
-        Constant("weights", packed.reshape(-1, block, packed.shape[1]).transpose(0, 2, 1).reshape(-1)),
+        floats.weights_constant(ordered),
         Constant("bias", floats.blocks(given, groups, block).reshape(-1)),
     )
