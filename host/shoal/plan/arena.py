@@ -80,27 +80,33 @@ def joined(low: Ints, high: Ints) -> Unsafe:
 Conflicts = Mapping[tuple[str, str], Unsafe]
 
 
-def _place(order: Sequence[Buffer], conflicts: Conflicts, downward: bool) -> Layout:
+#: by buffer, the others that some addresses of it are not safe against, and those intervals of its base − theirs
+_Neighbours = Mapping[str, Sequence[tuple[str, Unsafe]]]
+
+
+def _place(order: Sequence[Buffer], neighbours: _Neighbours, downward: bool) -> Layout:
     """Each buffer in turn at the lowest address that is safe against those placed before it, or, `downward`, at the
     highest below a common top."""
     sizes = {b.key: -(-b.bytes // b.align) * b.align if downward else b.bytes for b in order}
     offsets: dict[str, int] = {}  # from the top where it goes downward
-    placed: list[Buffer] = []
     top = 0
     for buffer in order:
         spans: list[tuple[int, int]] = []  # open intervals of base addresses that are not safe
-        for other in placed:
-            more = sizes[other.key] - sizes[buffer.key] if downward else 0
-            base = offsets[other.key]
-            for low, high in _between(conflicts, buffer.key, other.key):
-                spans.append((base - high + more, base - low + more) if downward else (base + low, base + high))
+        for other, unsafe_ in neighbours[buffer.key]:
+            base = offsets.get(other)
+            if base is None:
+                continue
+            if downward:
+                base += sizes[other] - sizes[buffer.key]
+                spans += [(base - high, base - low) for low, high in unsafe_]
+            else:
+                spans += [(base + low, base + high) for low, high in unsafe_]
         spans.sort()
         offset = 0
         for low, high in spans:
             if low < offset < high:
                 offset = -(-high // buffer.align) * buffer.align
         offsets[buffer.key] = offset
-        placed.append(buffer)
         top = max(top, offset + sizes[buffer.key])
     if downward:
         highest = max(b.align for b in order)
@@ -112,11 +118,13 @@ def _place(order: Sequence[Buffer], conflicts: Conflicts, downward: bool) -> Lay
     return Layout(offsets, top)
 
 
-def _between(conflicts: Conflicts, x: str, y: str) -> Unsafe:
-    """The intervals of base(x) − base(y), whichever of the two comes first."""
-    if (x, y) in conflicts:
-        return conflicts[x, y]
-    return tuple((-high, -low) for low, high in conflicts.get((y, x), ()))
+def _neighbours(buffers: Sequence[Buffer], conflicts: Conflicts) -> _Neighbours:
+    found: dict[str, list[tuple[str, Unsafe]]] = {b.key: [] for b in buffers}
+    for (x, y), spans in conflicts.items():
+        if x in found and y in found:
+            found[x].append((y, spans))
+            found[y].append((x, tuple((-high, -low) for low, high in spans)))
+    return found
 
 
 def _orders(buffers: Sequence[Buffer]) -> list[list[Buffer]]:
@@ -138,10 +146,11 @@ _REPAIRS = 24
 def greedy(buffers: Sequence[Buffer], conflicts: Conflicts, goal: int, repairs: int = _REPAIRS) -> Layout:
     """As good as it gets without a search; done as soon as the top is no higher than `goal`."""
     best: Layout | None = None
+    neighbours = _neighbours(buffers, conflicts)
     for order in _orders(buffers):
         for downward in (False, True):
             for _ in range(repairs):
-                layout = _place(order, conflicts, downward)
+                layout = _place(order, neighbours, downward)
                 if best is None or layout.top < best.top:
                     best = layout
                 if best.top <= goal:
