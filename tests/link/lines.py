@@ -19,13 +19,19 @@ class SocketLine:
     def read(self, timeout: float) -> bytes:
         if not select.select([self._end], [], [], max(timeout, 0.0))[0]:
             return b""
-        data = self._end.recv(65536)
+        try:
+            data = self._end.recv(65536)
+        except ConnectionError:
+            data = b""
         if not data:
             raise NodeError("hung up")
         return data
 
     def write(self, data: bytes) -> None:
-        self._end.sendall(data)
+        try:
+            self._end.sendall(data)
+        except ConnectionError:
+            raise NodeError("hung up") from None
 
     def close(self) -> None:
         self._end.close()
