@@ -43,10 +43,16 @@ class _Replay:
             if tensor not in fed:
                 self.put(self.plan.placement(tensor).offset, value)
         for step in self.plan.steps:
+            for _, copy in step.copies:
+                self.poison(copy.place, copy.bytes)
+            copied = [self.arena[copy.place : copy.place + copy.bytes].copy() for _, copy in step.copies]
             if step.segment is None:
                 self.whole(step)
             else:
                 self.rows(step.segment)
+            for (_, copy), before in zip(step.copies, copied, strict=True):
+                if not np.array_equal(before, self.arena[copy.place : copy.place + copy.bytes]):
+                    raise Clobbered(f"constants that were copied for step {step.index}")
         for tensor in self.graph.outputs:
             if tensor not in drained:
                 self.check(tensor, self.get(self.plan.placement(tensor).offset, self.values[tensor]))

@@ -227,6 +227,20 @@ The fastest plan that fits `--ram-budget`:
 
 {_budgets(budgets)}
 
+## In several memories
+
+Where a board file names RAM beside the main one (`"tensors": true`: a CCM, a DTCM), the arena lies in both, what is
+read most per byte in the region with the fewest wait states. What is then left there takes copies of constants that
+steps read many times in a run, if flash is slower to read by more than copying takes, by the board file's wait states,
+line and cache. They are copied before their step in each run, not once: so they share bytes with what lives in other
+steps, and an arena may be lent between runs. `--ram-budget` bounds them with the rest, `shoal analyze` shows them step
+by step, `--prefer ram` and `--prefer size` do without.
+
+On `mps2_an386` as a board of 64 KiB of fast RAM, its flash said to wait 5 cycles for each line of 16 bytes: KWS copies
+41,984 bytes a run for 18,519 instructions (0.8 %) and 4,800 bytes more of arena, IC 54,784 bytes for 11,245
+instructions (0.2 %) and 18,688; both exact. What that saves, no emulator here can show: none has wait states.
+`feather_f405` and `nucleo_h743zi` were built so, not run.
+
 ## On 20 KiB of RAM and 128 KiB of flash
 
 No budget is needed where a board's memory sets it. For an STM32F103RB (Cortex-M3):

@@ -48,14 +48,14 @@ def test_half_of_an_arena_in_fast_memory(shoal, small, tmp_path):
     assert shoal("test", folder, "--steps").code == 0
 
 
-def large(size: int) -> bytes:
-    """Two convolutions, each to size × size × 8 bytes."""
+def large(size: int, channels: int = 8) -> bytes:
+    """Two convolutions, each to size × size × channels bytes."""
     rng = np.random.default_rng(1)
     b = ModelBuilder()
-    x = made = b.tensor((1, size, size, 8), scale=0.1)
+    x = made = b.tensor((1, size, size, channels), scale=0.1)
     for _ in range(2):
-        filters = b.tensor(data=rng.integers(-99, 99, (8, 3, 3, 8)).astype(np.int8), scale=0.004)
-        source, made = made, b.tensor((1, size, size, 8), scale=0.1)
+        filters = b.tensor(data=rng.integers(-99, 99, (channels, 3, 3, channels)).astype(np.int8), scale=0.004)
+        source, made = made, b.tensor((1, size, size, channels), scale=0.1)
         b.operator("CONV_2D", [source, filters], [made], padding="SAME")
     return b.build(inputs=[x], outputs=[made])
 
@@ -73,3 +73,39 @@ def test_an_arena_that_is_more_than_the_fast_memory(shoal, tmp_path, board, size
     built = shoal("build", folder, "--json").document
     assert built["ram"]["arena_bytes"] == sum(parts.values())
     assert_in_regions(built["elf"], boards.load(board), parts)
+
+
+def test_constants_are_copied_to_fast_memory(shoal, tmp_path):
+    """Where flash is said to wait, and the same bytes come out; each copy is in the arena that is reported."""
+    model, folder = tmp_path / "large.tflite", tmp_path / "large"
+    model.write_bytes(large(12))
+    slow = board_file(tmp_path, 8192, flash_waits=3)
+    [entry] = shoal("analyze", model, "--board", slow, "--json").document["boards"]
+    copied = [step["copied_bytes"] for step in entry["steps"]]
+    assert min(copied) > 0 and "copied B" in shoal("analyze", model, "--board", slow).out
+    assert shoal("generate", model, "--board", slow, "--output", folder).code == 0
+    document = shoal("bench", folder, "--runs", 2, "--steps", "--json").document
+    assert document["exact"] in (True, None)
+    assert document["ram"]["arena_bytes"] == entry["ram"]["arena_bytes"] > 2 * 12 * 12 * 8
+    instructions = document["latency"]["instructions"]
+    assert shoal("test", folder, "--steps").code == 0
+    as_fast = board_file(tmp_path, 8192)
+    other = shoal("bench", model, "--board", as_fast, "--runs", 2, "--json").document
+    assert other["ram"]["arena_bytes"] < document["ram"]["arena_bytes"]
+    assert 0 < instructions - other["latency"]["instructions"] < sum(copied)
+
+
+@pytest.mark.parametrize(
+    ("board", "size", "channels", "near"), [("feather_f405", 24, 16, "ccm"), ("nucleo_h743zi", 32, 24, "dtcm")]
+)
+def test_constants_in_tightly_coupled_memory(shoal, tmp_path, board, size, channels, near):
+    model, folder = tmp_path / "large.tflite", tmp_path / "large"
+    model.write_bytes(large(size, channels))
+    assert shoal("generate", model, "--board", board, "--output", folder).code == 0
+    [entry] = shoal("analyze", model, "--board", board, "--json").document["boards"]
+    copied = [step["copied_bytes"] for step in entry["steps"]]
+    assert min(copied) >= 9 * channels * channels
+    [part] = entry["ram"]["parts"]
+    assert part["region"] == near and part["bytes"] >= 2 * size * size * channels + max(copied) / 2
+    built = shoal("build", folder, "--json").document
+    assert built["ram"]["arena_bytes"] == entry["ram"]["arena_bytes"]

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from random_networks import RandomNetwork
 from replay import replay
 from shoal import boards
+from shoal.boards.board import Region
 from shoal.network.graph import Graph
 from shoal.network.read_tflite import parse
 from shoal.network.simplify import simplify
-from shoal.plan import planner
+from shoal.plan import copies, planner
 from shoal.plan.fit import shortfall
 from shoal.plan.planner import lay_out
 from shoal.plan.predict import predict
@@ -37,6 +38,7 @@ def extents(plan: Plan) -> Iterator[tuple[int, int]]:
         if step.call is not None:
             yield from _working(step.scratch, step.call.scratch_bytes)
             yield from _working(step.state, step.call.state_bytes)
+        yield from ((copy.place, copy.bytes) for _, copy in step.copies)
         for part in step.segment.parts if step.segment else ():
             sources = (part.tensor,) * len(part.inputs) if part.call is None else part.call.inputs
             for rows, tensor in zip(part.inputs, sources, strict=True):
@@ -65,10 +67,13 @@ def _ring(rows: Rows, whole: int) -> tuple[int, int]:
     fast=st.integers(0, 40),
     share=st.floats(0, 1),
     feed=st.sampled_from(["whole", "rows"]),
+    flash_waits=st.sampled_from([0, 9]),
 )
-def test_no_buffer_lies_in_two_regions(seed: int, length: int, fast: int, share: float, feed: str) -> None:
+def test_no_buffer_lies_in_two_regions(
+    seed: int, length: int, fast: int, share: float, feed: str, flash_waits: int
+) -> None:
     graph = network(seed, length)
-    board = divided(BOARD, 32 + 32 * fast)
+    board = divided(BOARD, 32 + 32 * fast, flash_waits=flash_waits)
     least = lay_out(graph, board, Options(ram_budget=1, feed=feed)).arena_bytes
     most = lay_out(graph, board, Options(feed=feed)).arena_bytes
     budget = least + int(share * max(0, most - least))
@@ -103,6 +108,39 @@ def test_the_fast_region_takes_the_most_reads_per_byte() -> None:
     assert near.reads is not None and far.reads is not None
     assert near.reads * far.bytes > far.reads * near.bytes
     assert roomy.spans[0].reads == near.reads + far.reads
+
+
+def test_what_is_left_of_the_fast_region_takes_constants() -> None:
+    """Those that are read most often, as far as the budget and the region allow, and none where flash is as fast."""
+    graph = network(11, 8)
+    whole = lay_out(graph, BOARD, Options())
+    room = -(-whole.arena_bytes // 32) * 32
+    assert not copied(lay_out(graph, divided(BOARD, room + 4096), Options()))
+    roomy = lay_out(graph, divided(BOARD, room + 4096, flash_waits=9), Options())
+    every = copied(roomy)
+    assert every and [s.region for s in roomy.spans] == ["near"]
+    assert whole.arena_bytes < roomy.arena_bytes <= whole.arena_bytes + max(every.values()) + 8
+    assert not copied(lay_out(graph, divided(BOARD, room + 4096, flash_waits=9), Options(prefer="ram")))
+    for budget in (whole.arena_bytes, roomy.arena_bytes - 8, roomy.arena_bytes):
+        plan = lay_out(graph, divided(BOARD, room + 4096, flash_waits=9), Options(ram_budget=budget))
+        assert plan.arena_bytes <= budget and copied(plan).keys() <= every.keys()
+        assert (copied(plan) == every) == (budget == roomy.arena_bytes)
+    small = lay_out(graph, divided(BOARD, room // 2, flash_waits=9), Options())
+    assert copied(small).keys() <= every.keys() and [s.region for s in small.spans] == ["near", "far"]
+
+
+def copied(plan: Plan) -> dict[int, int]:
+    """Bytes of constants that are copied, by step."""
+    return {s.index: sum(copy.bytes for _, copy in s.copies) for s in plan.steps if s.copies}
+
+
+@given(size=st.integers(4, 4096), passes=st.integers(1, 100), cache=st.sampled_from([0, 1024]))
+def test_a_copy_must_save_more_than_it_takes(size: int, passes: int, cache: int) -> None:
+    flash = Region("flash", "flash", 0, 1 << 20, wait_states=5, line_bytes=16, cache_bytes=cache)
+    fast, slow = Region("fast", "ram", 0, 1 << 20), Region("slow", "ram", 0, 1 << 20, wait_states=6)
+    gain = copies.saved(size, passes, flash, fast)
+    assert (gain > 0) == (size > cache and (passes - 1) * 5 * -(-size // 16) > 4 * -(-size // 4))
+    assert copies.saved(size, passes, flash, slow) < 0
 
 
 def test_under_a_budget_the_fast_region_takes_less() -> None:

@@ -22,13 +22,15 @@ from two_regions import divided
 
 
 def apart(seed: int, graph: Graph, board: Board, options: Options) -> Plan:
-    """A plan in two regions; of some seeds fused, fed and drained."""
+    """A plan in two regions, or in a fast one with room for copies of constants; of some seeds fused, fed and
+    drained."""
     rng = random.Random(seed)
     if seed % 2:
         options = replace(options, feed=rng.choice(["whole", "rows"]), drain=rng.choice(["whole", "rows"]))
         options = replace(options, ram_budget=lay_out(graph, board, options).arena_bytes * 3 // 4)
     whole = lay_out(graph, board, options)
-    return lay_out(graph, divided(board, max(32, whole.arena_bytes // 2)), replace(options, ram_budget=None))
+    near = whole.arena_bytes + 500 if seed % 4 > 1 else max(32, whole.arena_bytes // 2)
+    return lay_out(graph, divided(board, near, flash_waits=9), replace(options, ram_budget=None))
 
 
 def cases(features: frozenset[str]) -> list[Case]:

@@ -10,7 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Region:
-    """A memory region. `wait_states`: extra core cycles per read at the board's clock. `arena`: holds it, beside stack
+    """A memory region. `wait_states`: extra core cycles per read at the board's clock, where one read brings
+    `line_bytes`; constants of at most `cache_bytes` wait once for all their reads. `arena`: holds it, beside stack
     and static data; `tensors`: a part of the arena may lie there, too. `data_address`: where loads see a flash whose
     code window is `address`, if not there."""
 
@@ -19,6 +20,8 @@ class Region:
     address: int
     bytes: int
     wait_states: int = 0
+    line_bytes: int = 4
+    cache_bytes: int = 0
     arena: bool = False
     tensors: bool = False
     data_address: int | None = None

@@ -114,6 +114,8 @@ def _region(region: Mapping[str, Any]) -> Region:
         address=int(region["address"], 16),
         bytes=region["bytes"],
         wait_states=region.get("wait_states", 0),
+        line_bytes=region.get("line_bytes", 4),
+        cache_bytes=region.get("cache_bytes", 0),
         arena=region.get("arena", False),
         tensors=region.get("tensors", False),
         data_address=_address(region.get("data_address")),

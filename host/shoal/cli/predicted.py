@@ -104,6 +104,7 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "macs": step.macs,
         "weights_bytes": 0 if step.page else sum(constant.bytes for c in calls for constant in c.constants),
         "store_bytes": step.page.bytes if step.page else 0,
+        "copied_bytes": sum(copy.bytes for _, copy in step.copies),
         "arena_bytes": step.arena_bytes,
         "instructions": step.instructions,
     }

@@ -113,6 +113,7 @@ class Call:
     `in_place[i]`: overlap distance of the output over input i in bytes: the output may start at
     input i's address + in_place[i] or anywhere below; None where they must be apart.
     `instructions`, `cycles`: the cost model's figures for one whole run on the core; `code_bytes` of one instance.
+    `passes`: how often a whole run reads each of its constants, about; 1 also where that was never looked at.
     `parts`: functions that it shares with instances of other shapes, with their bytes: each is in an image once.
     `band`: how it computes single rows; None where it needs whole tensors.
     """
@@ -129,6 +130,7 @@ class Call:
     in_place: tuple[int | None, ...] = ()
     instructions: int = 0
     code_bytes: int = 0
+    passes: int = 1
     parts: tuple[tuple[str, int], ...] = ()
     band: Band | None = None
 

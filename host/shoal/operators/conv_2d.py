@@ -54,6 +54,18 @@ _EIGHT = Kernel("conv_2d_s8_dsp_eight", "conv_2d_s8_dsp_eight", _DSP)
 _DSP_3X2 = Kernel("conv_2d_s8_dsp_3x2", "conv_2d_s8_dsp_3x2", _DSP, common_bytes=500)
 _KRONECKER = Kernel("conv_2d_s8_dsp_kronecker", "conv_2d_s8_dsp_kronecker", _DSP, common_bytes=670)
 
+#: pixels for which a kernel reads its constants once, by its function
+_PIXELS = {
+    _LITERAL.function: 2,
+    _DSP_LITERAL.function: 2,
+    _DIRECT.function: 2,
+    _DSP_2X4.function: 2,
+    _DSP_3X2.function: 3,
+    _EIGHT.function: 1,
+    _KRONECKER.function: kronecker.PIXELS,
+    _RV_TWIN.function: twin.PIXELS,
+}
+
 
 @dataclass(frozen=True)
 class Attributes(Window):
@@ -169,7 +181,15 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
         found.append(_rv_twin(geometry, image, source, output, sums, form))
     if features >= _RV and rv_winograd.fits(geometry, sums, form):
         found.append(_rv_winograd(geometry, source, output, sums, form))
-    return sorted(found, key=lambda call: call.instructions)
+    return sorted((_counted(call, geometry) for call in found), key=lambda call: call.instructions)
+
+
+def _counted(call: Call, geometry: Mapping[str, int]) -> Call:
+    """The call with its passes over its constants."""
+    pixels = _PIXELS.get(call.kernel.function)
+    if pixels is None:
+        return call
+    return replace(call, passes=geometry["batches"] * geometry["output_h"] * -(-geometry["output_w"] // pixels))
 
 
 def _direct(
@@ -226,6 +246,7 @@ def _winograd(
         in_place=(winograd.overlap(transform, shape),),
         instructions=winograd.instructions(transform, shape),
         code_bytes=code_bytes,
+        passes=winograd.passes(transform, shape),
     )
 
 

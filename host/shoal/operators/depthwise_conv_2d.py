@@ -242,6 +242,7 @@ def _tiles(g: dict[str, int], source: Tensor, output: Tensor, sums: Sums, form: 
             in_place=(_overlap(g, _PIXELS),),
             instructions=g["batches"] * g["output_h"] * instructions,
             code_bytes=200 + 65 * len(tiles) if rows > 1 else 100 * len(tiles),
+            passes=g["batches"] * g["output_h"] * sum(n for _, n in tiles),
             parts=tuple((f"{_TILE.function}_{tile.name}", tile.bytes) for tile, _ in tiles),
         )
     ]

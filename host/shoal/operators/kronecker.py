@@ -19,7 +19,7 @@ SHAPE = (
 _FIELD = 21
 _LIMIT = 1 << _FIELD - 1
 #: pixels at once, words per filter row, most filter rows and columns
-_PIXELS, _WORDS, _ROWS, _COLUMNS = 5, 6, 12, 4
+PIXELS, _WORDS, _ROWS, _COLUMNS = 5, 6, 12, 4
 #: sums arrive this many bits above their place
 _UP = 32 - _FIELD
 
@@ -29,7 +29,7 @@ def fits(geometry: Mapping[str, int], sums: Sums, form: Requantization, zero_poi
     bias."""
     g = geometry
     shaped = g["input_c"] == g["groups"] == g["dilation_w"] == 1 and g["stride_w"] == 2
-    shaped = shaped and g["filter_h"] <= _ROWS and g["filter_w"] <= _COLUMNS and g["output_w"] >= _PIXELS
+    shaped = shaped and g["filter_h"] <= _ROWS and g["filter_w"] <= _COLUMNS and g["output_w"] >= PIXELS
     if not shaped or form.general or form.clamped or zero_point != -128:
         return False
     products = 128 * np.abs(sums.weights.astype(np.int64)).sum(axis=1)
@@ -56,6 +56,6 @@ def scratch_bytes(shape: Mapping[str, int]) -> int:
 
 def instructions(shape: Mapping[str, int]) -> int:
     """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
-    tiles = shape["batches"] * shape["output_h"] * -(-shape["output_w"] // _PIXELS)
-    line = 26 if shape["output_w"] == _PIXELS else 75
+    tiles = shape["batches"] * shape["output_h"] * -(-shape["output_w"] // PIXELS)
+    line = 26 if shape["output_w"] == PIXELS else 75
     return tiles * (shape["output_c"] * (49 + 9 * shape["filter_h"]) + line * shape["filter_h"] + 40)

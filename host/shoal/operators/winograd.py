@@ -115,11 +115,17 @@ def overlap(transform: Transform, shape: Mapping[str, int]) -> int:
     return int((needed - stop * line).min()) + min(0, (shape["batches"] - 1) * grown)
 
 
+def passes(transform: Transform, shape: Mapping[str, int]) -> int:
+    """Over the weights: two tiles of pixels at a time."""
+    rows = shape["batches"] * -(-shape["output_h"] // transform.tile)
+    return rows * -(-shape["output_w"] // (_TILES * transform.tile))
+
+
 def instructions(transform: Transform, shape: Mapping[str, int]) -> int:
     """Fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     points, pairs = transform.points, shape["input_c"] // 2
     rows = shape["batches"] * -(-shape["output_h"] // transform.tile)
-    steps = rows * -(-shape["output_w"] // (_TILES * transform.tile))
+    steps = passes(transform, shape)
     blocks = shape["output_c"] // _BLOCK
     column, point, output = transform.costs
     fill = 9 * points * pairs * _pitch(transform, shape)

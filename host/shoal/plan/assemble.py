@@ -12,11 +12,12 @@ from shoal.operators import kind
 from shoal.operators.base import Call, Constant
 from shoal.plan.arena import Layout
 from shoal.plan.candidates import Work
-from shoal.plan.lifetimes import Cut, Needs, page_key, scratch_key, state_key, tensor_key
+from shoal.plan.lifetimes import Cut, Needs, copy_key, page_key, scratch_key, state_key, tensor_key
+from shoal.plan.pages import layout as arranged
 from shoal.plan.pages import page
 from shoal.plan.phases import phases
 from shoal.plan.segments import Task
-from shoal.plan.steps import Options, Page, Part, Placement, Plan, Rows, Segment, Span, Step
+from shoal.plan.steps import Copy, Options, Page, Part, Placement, Plan, Rows, Segment, Span, Step
 
 
 def assemble(
@@ -120,11 +121,20 @@ def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, stored
         outputs=tuple(layout.offsets[tensor_key(t)] + one.channel for t in call.outputs),
         scratch=layout.offsets.get(scratch_key(candidate.first)),
         state=layout.offsets.get(state_key(candidate.first)),
+        copy=_copy(candidate.first, call, layout),
     )
 
 
 def _page(one: Task, call: Call, stored: int, place: int) -> Page:
     return page(call, stored, place, (one.channel, one.channel + one.channels))
+
+
+def _copy(k: int, call: Call, layout: Layout) -> Copy | None:
+    place = layout.offsets.get(copy_key(k))
+    if place is None:
+        return None
+    starts, size = arranged(call.constants)
+    return Copy(place, size, starts)
 
 
 def macs(work: Work, k: int) -> int:
@@ -152,6 +162,7 @@ def _part(work: Work, k: int, call: Call | None, needs: Needs, layout: Layout) -
         output=rows(task.outputs[0]) if task.outputs else None,
         scratch=layout.offsets.get(scratch_key(k)),
         state=layout.offsets.get(state_key(k)),
+        copy=None if call is None else _copy(k, call, layout),
     )
 
 

@@ -30,7 +30,8 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Needs:
-    """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`, `page_key`. `rings`: slots of
+    """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`, `page_key` and, once
+    `copies` has added them, `copy_key`. `rings`: slots of
     each tensor that is a ring; `times`: the events of each step, from the first to the last."""
 
     buffers: tuple[Buffer, ...]
@@ -53,6 +54,10 @@ def state_key(task: int) -> str:
 
 def page_key(task: int) -> str:
     return f"page{task}"
+
+
+def copy_key(task: int) -> str:
+    return f"copy{task}"
 
 
 class _Collector:

@@ -60,7 +60,7 @@ def predict(plan: Plan) -> Prediction:
     segments = [s.segment for s in plan.steps if s.segment is not None]
     rows = row_functions(segments)
     code = code_bytes(calls, board, prefer, rows) + sum(map(_segment_bytes, segments))
-    code += _paging_bytes(plan)
+    code += _bringing_bytes(plan)
     frames = [frame_bytes(core, f, prefer) for f in by_function(calls)]
     frames += [_SEGMENT_FRAME + frame_bytes(core, f, prefer, rows=True) for f in rows]
     frames += [_SEGMENT_FRAME + _CALLBACK_STACK] if plan.streams or plan.store_bytes else []
@@ -78,10 +78,16 @@ def predict(plan: Plan) -> Prediction:
 #: of what brings a page and checks it, and of a page's record (firmware/kernels/page.h), on a Cortex-M3, GCC 12 at -O3
 _PAGING_BYTES, _PAGE_BYTES = 260, 16
 
+#: of what copies constants, and of each one's record (firmware/kernels/copies.h)
+_COPYING_BYTES, _COPY_BYTES = 60, 12
 
-def _paging_bytes(plan: Plan) -> int:
+
+def _bringing_bytes(plan: Plan) -> int:
+    """Of what brings constants into the arena, with what the table of steps has more for it."""
     pages = sum(s.page is not None for s in plan.steps)
-    return _PAGING_BYTES + _PAGE_BYTES * pages if pages else 0
+    copies = sum(len(copy.constants) for s in plan.steps for _, copy in s.copies)
+    code = _PAGING_BYTES + _PAGE_BYTES * pages + 4 * len(plan.steps) if pages else 0
+    return code + (_COPYING_BYTES + _COPY_BYTES * copies + 8 * len(plan.steps) if copies else 0)
 
 
 def row_functions(segments: Sequence[Segment]) -> list[list[Call]]:

@@ -2,15 +2,16 @@
 byte.
 
 The arena stays one space of offsets, cut into parts that no buffer straddles: on a board each part is an array in its
-region, on the host they are one."""
+region, on the host they are one. What is left of the fast regions takes copies of constants (`plan.copies`)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from shoal.boards.board import Board
-from shoal.plan import arena
+from shoal.plan import arena, copies
 from shoal.plan.arena import Buffer, Conflicts, Layout
 from shoal.plan.assemble import assemble, macs
 from shoal.plan.candidates import Work
@@ -44,10 +45,18 @@ def spread(
         return whole
     room = rooms(board, predict(whole).static_bytes)
     read = reads(work, cuts, needs)
+    layout, spans = _spread(needs, layout, room, read, options.ram_budget)
+    if options.prefer == "speed":
+        needs, layout, spans = _copied(work, cuts, needs, layout, spans, room, board, options.ram_budget)
+    return assemble(work, cuts, needs, layout, bound, board, options, spans)
+
+
+def _spread(
+    needs: Needs, layout: Layout, room: Mapping[str, int], read: Counter[str], budget: int | None
+) -> tuple[Layout, tuple[Span, ...]]:
     alone = [Span(name, 0, layout.top, sum(read.values())) for name, most in room.items() if layout.top <= most]
     if alone and alone[0].region == next(iter(room)):
-        return assemble(work, cuts, needs, layout, bound, board, options, (alone[0],))
-    budget = options.ram_budget
+        return layout, (alone[0],)
 
     def fits(divided: Layout, spans: tuple[Span, ...]) -> bool:
         return spans[-1].bytes <= room[spans[-1].region] and (budget is None or divided.top <= budget)
@@ -56,7 +65,56 @@ def spread(
     found = next((one for one in every if fits(*one)), None)
     if found is None:
         found = (layout, (alone[0],)) if alone else _divided(needs, read, room, 1)
-    return assemble(work, cuts, needs, found[0], bound, board, options, found[1])
+    return found
+
+
+def _copied(
+    work: Work,
+    cuts: Sequence[Cut],
+    needs: Needs,
+    layout: Layout,
+    spans: tuple[Span, ...],
+    room: Mapping[str, int],
+    board: Board,
+    budget: int | None,
+) -> tuple[Needs, Layout, tuple[Span, ...]]:
+    """With copies of constants, the most reads per byte first, in what is left of the regions that hold nothing but
+    parts of the arena, the fastest first; within the budget."""
+    held = {
+        name: [(b, layout.offsets[b.key] - s.start) for b in needs.buffers if _lies(layout.offsets[b.key], s)]
+        for name in room
+        for s in [next((s for s in spans if s.region == name), Span(name, 0, 0))]
+    }
+    size = dict.fromkeys(room, 0) | {s.region: s.bytes for s in spans}
+    read = {s.region: s.reads or 0 for s in spans}
+    added: list[arena.Buffer] = []
+    for region in board.arenas():
+        most = room[region.name]
+        if budget is not None:
+            most = min(most, budget - sum(size.values()) + size[region.name]) // PART_ALIGN * PART_ALIGN
+        for buffer, count in copies.worthwhile(work, cuts, needs, board.region("flash"), region):
+            at = copies.free(held[region.name], buffer)
+            if region.tensors and at + buffer.bytes <= most and buffer not in added:
+                added.append(buffer)
+                held[region.name].append((buffer, at))
+                size[region.name] = max(size[region.name], at + buffer.bytes)
+                read[region.name] = read.get(region.name, 0) + count
+    if not added:
+        return needs, layout, spans
+    offsets: dict[str, int] = {}
+    joined: list[Span] = []
+    for name in (n for n in room if size[n]):
+        start = -(-(joined[-1].start + joined[-1].bytes) // PART_ALIGN) * PART_ALIGN if joined else 0
+        if joined:
+            joined[-1] = replace(joined[-1], bytes=start - joined[-1].start)
+        offsets |= {b.key: start + at for b, at in held[name]}
+        joined.append(Span(name, start, size[name], read[name]))
+    top = joined[-1].start + joined[-1].bytes
+    return replace(needs, buffers=(*needs.buffers, *added)), Layout(offsets, top), tuple(joined)
+
+
+def _lies(offset: int, span: Span) -> bool:
+    return span.start <= offset < span.start + span.bytes
 
 
 def reads(work: Work, cuts: Sequence[Cut], needs: Needs) -> Counter[str]:
@@ -79,7 +137,7 @@ def reads(work: Work, cuts: Sequence[Cut], needs: Needs) -> Counter[str]:
     return found
 
 
-def _divided(needs: Needs, read: Counter[str], room: dict[str, int], share: int) -> tuple[Layout, tuple[Span, ...]]:
+def _divided(needs: Needs, read: Counter[str], room: Mapping[str, int], share: int) -> tuple[Layout, tuple[Span, ...]]:
     """Every region takes of what is left the most read bytes that fit one part in `share` of it; the last one all that
     is left, fit or not."""
     left = sorted(needs.buffers, key=lambda b: (-read[b.key] / b.bytes, b.first, b.key))

@@ -65,6 +65,16 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """Constants of a call in flash, copied to the arena's byte `place` before their step runs, in each run, since they
+    are faster to read there. `constants`: where each of them starts inside of the `bytes`."""
+
+    place: int
+    bytes: int
+    constants: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Part:
     """One operator of a fused segment, computed row by row by `call.band`; or, with `call` None, the `feed` that brings
     a row of the network's input to `output`, or the `drain` that hands a row of its output, `inputs[0]`, away.
@@ -80,6 +90,7 @@ class Part:
     output: Rows | None
     scratch: int | None = None
     state: int | None = None
+    copy: Copy | None = None
 
 
 @dataclass(frozen=True)
@@ -131,8 +142,9 @@ class Stream:
     direction: int
 
 
-#: instructions for a byte's part of a CRC-32 (firmware/kernels/page.h), on a Cortex-M3
-_CHECKED = 11
+#: instructions for a byte's part of a CRC-32 (firmware/kernels/page.h), and for one that is copied
+#: (firmware/kernels/copies.h), on a Cortex-M3
+_CHECKED, _COPIED = 11, 0.6
 
 
 @dataclass(frozen=True)
@@ -171,6 +183,7 @@ class Step:
     arena_bytes: int
     segment: Segment | None = None
     page: Page | None = None
+    copy: Copy | None = None
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -180,12 +193,19 @@ class Step:
         return tuple(p.call for p in self.segment.parts if p.call is not None)
 
     @property
+    def copies(self) -> tuple[tuple[Call, Copy], ...]:
+        """The calls whose constants are copied before it runs."""
+        found = [(self.call, self.copy)] if self.segment is None else [(p.call, p.copy) for p in self.segment.parts]
+        return tuple((call, copy) for call, copy in found if call is not None and copy is not None)
+
+    @property
     def instructions(self) -> int:
-        """By the kernels' cost models: of whole tensors, or row by row; and of checking its page."""
+        """By the kernels' cost models: of whole tensors, or row by row; of checking its page and of copies."""
+        moved = sum(int(copy.bytes * _COPIED) for _, copy in self.copies)
         if self.segment is None:
             checked = self.page.bytes * _CHECKED if self.page else 0
-            return sum(c.instructions for c in self.calls) + checked
-        return sum(c.band.instructions for c in self.calls if c.band is not None)
+            return sum(c.instructions for c in self.calls) + checked + moved
+        return sum(c.band.instructions for c in self.calls if c.band is not None) + moved
 
 
 @dataclass(frozen=True)

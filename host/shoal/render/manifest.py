@@ -159,6 +159,7 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
         "outputs": [_tensor(plan, t) | _made(plan, t) for t in outputs],
         "segment": None if step.segment is None else _segment(step.segment),
         "page": None if step.page is None else asdict(step.page),
+        "copies": [asdict(copy) for _, copy in step.copies],
     }
 
 

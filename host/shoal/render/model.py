@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import shoal
 from shoal.operators.base import Call
 from shoal.plan.assemble import begins, unique_constants
 from shoal.plan.sharing import common, differing
-from shoal.plan.steps import Plan, Span, Step, Stream, instance
+from shoal.plan.steps import Copy, Page, Plan, Span, Step, Stream, instance
 from shoal.render import residents
 from shoal.render.manifest import store_file
-from shoal.render.records import Function, Names, User, bind, operands, place
+from shoal.render.records import Function, Names, User, bind, constant, operands, place
 from shoal.render.segment import Segments
 from shoal.render.text import C_TYPES, c_ident
 from shoal.tensors import Tensor
@@ -26,7 +26,6 @@ class StepFunction:
     kernel: str
     comment: str
     bound: Function
-    paged: bool
 
 
 def context(plan: Plan, model_file: str) -> dict[str, Any]:
@@ -41,7 +40,8 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
     streams, paged, mapped = bool(plan.streams), plan.store_bytes > 0, plan.mapped
     fetched = paged and not mapped
     asks = streams or fetched
-    headers = {stem for stem, there in (("rows", streams), ("page", paged)) if there}
+    copies = _copies(plan, names)
+    headers = {stem for stem, there in (("rows", streams), ("page", paged), ("copies", copies)) if there}
     callbacks = [c for c, there in (("read", asks), ("write", asks), ("fetch", fetched)) if there]
     typed = ", ".join([*(f"{name}_{c} {c}" for c in callbacks), *(["void *context"] if asks else [])])
     given = [*callbacks, *(["context"] if asks else [])]
@@ -90,9 +90,12 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "row_functions": segments.rows,
         "segments": segments.functions,
         "steps": [
-            _step(plan, s, functions, names) if s.segment is None else segments.step(s, s.segment) for s in plan.steps
+            (_step(plan, s, functions, names) if s.segment is None else segments.step(s, s.segment))
+            | {"page": _page(plan, s), "copies": copies.get(s.index, [])}
+            for s in plan.steps
         ],
         "ran": f"{name.upper()}_STEP_COUNT" if not plan.residents else len(plan.residents[0].plan.steps),
+        "copies": bool(copies),
         "constants": constants,
         "seat": plan.seat,
         "chunks": residents.described(plan),
@@ -152,24 +155,29 @@ def _functions(plan: Plan) -> dict[Any, StepFunction]:
         kernel = used[0][1].kernel
         number = counts.get(kernel.function, 0)
         counts[kernel.function] = number + 1
-        paged = "_paged" if used[0][0].page is not None else ""
-        name = f"{kernel.function}_{number}" if kernel.literal else f"{kernel.function}_any{paged}"
+        brought = "" if _brought(used[0][0]) is None else "_brought"
+        name = f"{kernel.function}_{number}" if kernel.literal else f"{kernel.function}_any{brought}"
         comment = _function_comment(plan, [c for _, c in used], [s for s, _ in used])
         bound = bind([_user(s, c) for s, c in used], plan.spans)
-        functions[key] = StepFunction(name, kernel.function, comment, bound, used[0][0].page is not None)
+        functions[key] = StepFunction(name, kernel.function, comment, bound)
     return functions
 
 
 def _function_key(step: Step, call: Call) -> Any:
     """Steps share a function where they share an instance, and all of them bring their constants or none."""
-    return instance(call), step.page is None
+    return instance(call), _brought(step) is None
+
+
+def _brought(step: Step) -> Page | Copy | None:
+    """What brings a step's constants into the arena."""
+    return step.page or step.copy
 
 
 def _user(step: Step, call: Call) -> User:
     inputs, outputs = operands("input", len(step.inputs)), operands("output", len(step.outputs))
     addresses = dict(zip((*inputs, *outputs), (*step.inputs, *step.outputs), strict=True))
     addresses |= {name: at for name, at in (("scratch", step.scratch), ("state", step.state)) if at is not None}
-    return User(addresses, call.shape, call.parameters, call.constants, page=step.page)
+    return User(addresses, call.shape, call.parameters, call.constants, brought=_brought(step))
 
 
 def _function_comment(plan: Plan, calls: list[Call], steps: list[Step]) -> str:
@@ -193,32 +201,60 @@ def _step(plan: Plan, step: Step, functions: dict[Any, StepFunction], names: Nam
     }
 
 
+def _page(plan: Plan, step: Step) -> list[tuple[str, Any]] | None:
+    """The members of a page's record."""
+    page = step.page
+    if page is None:
+        return None
+    where = place(page.place, plan.spans)
+    return [("offset", page.offset), ("bytes", page.bytes), ("crc", page.crc), ("place", where)]
+
+
+def _copies(plan: Plan, names: Names) -> dict[int, list[list[tuple[str, Any]]]]:
+    """By step, the members of a record for each constant that is copied before it."""
+    return {
+        step.index: [
+            [("from", constant(one, names)), ("place", place(copy.place + start, plan.spans)), ("bytes", one.bytes)]
+            for call, copy in step.copies
+            for one, start in zip(call.constants, copy.constants, strict=True)
+        ]
+        for step in plan.steps
+        if step.copies
+    }
+
+
 def _short(name: str) -> str:
     """A tensor's name without those of the layers that a converter fused into it."""
     first = name.split(";")[0]
     return first if len(first) <= 80 else f"{first[:79]}~"
 
 
+def _aligned(call: Call) -> Call:
+    """With its constants at multiples of four, where they are copied from."""
+    return replace(call, constants=tuple(replace(c, align=max(4, c.align)) for c in call.constants))
+
+
 def _constants(plan: Plan, name: str) -> tuple[list[dict[str, Any]], dict[tuple[str, bytes], str]]:
     """The arrays to emit, and by the dtype and bytes of every constant the name of the array that begins with it."""
     names: dict[tuple[str, bytes], str] = {}
     resident = [s for s in plan.steps if s.page is None]
-    unique = unique_constants([c for s in resident for c in s.calls])
+    copied = [_aligned(call) for s in resident for call, _ in s.copies]
+    unique = unique_constants([*(c for s in resident for c in s.calls), *copied])
     arrays: dict[int, dict[str, Any]] = {}
     for step in resident:
-        for part, constant in ((p, k) for p, c in enumerate(step.calls) for k in c.constants):
-            key = (constant.values.dtype.str, constant.values.tobytes())
+        for part, one in ((p, k) for p, c in enumerate(step.calls) for k in c.constants):
+            key = (one.values.dtype.str, one.values.tobytes())
             if key in names:
                 continue
             place = f"{step.index}" if step.segment is None else f"{step.index}_{part}"
-            number, held = next((i, u) for i, u in enumerate(unique) if begins(u, constant))
+            number, held = next((i, u) for i, u in enumerate(unique) if begins(u, one))
             array = {
-                "name": f"{name}_{place}_{constant.role}",
+                "name": f"{name}_{place}_{one.role}",
                 "type": C_TYPES[held.values.dtype.name],
                 "count": held.values.size,
                 "align": held.align,
                 "array": held.values,
-                "comment": f"Step {step.index}, {step.kind}: {constant.role}",
+                "comment": f"Step {step.index}, {step.kind}: {one.role}",
             }
             names[key] = arrays.setdefault(number, array)["name"]
     return list(arrays.values()), names

@@ -10,7 +10,7 @@ import numpy as np
 
 from shoal.operators.base import Constant
 from shoal.plan.sharing import common, differing, multiple, scalar_type
-from shoal.plan.steps import Page, Span
+from shoal.plan.steps import Copy, Page, Span
 from shoal.render.text import C_TYPES, Members
 
 #: the name of each constant's array, by dtype and bytes
@@ -20,21 +20,27 @@ Names = Mapping[tuple[str, bytes], str]
 @dataclass(frozen=True)
 class User:
     """What one step or part brings to a function: offsets into the arena, its kernel's shape, how its rows lie (for a
-    function that computes rows), its kernel's parameters and constants, which a `page` brings where there is one."""
+    function that computes rows), its kernel's parameters and constants; `brought`: what these come into the arena by,
+    if they do."""
 
     addresses: Mapping[str, int]
     shape: Sequence[tuple[str, int]]
     parameters: Sequence[tuple[str, int | float]]
     constants: Sequence[Constant]
     geometry: Sequence[tuple[str, int]] = ()
-    page: Page | None = None
+    brought: Page | Copy | None = None
 
     @property
     def starts(self) -> tuple[tuple[str, int], ...]:
-        """Where each constant starts inside of the page."""
-        return (
-            () if self.page is None else tuple(zip((c.role for c in self.constants), self.page.constants, strict=True))
-        )
+        """Where each constant starts inside of what is brought."""
+        if self.brought is None:
+            return ()
+        return tuple(zip((c.role for c in self.constants), self.brought.constants, strict=True))
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Offsets into the arena by the record's member."""
+        return dict(self.addresses) | ({} if self.brought is None else {BROUGHT: self.brought.place})
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,9 @@ class Function:
     def record(self, user: User, names: Names, spans: Sequence[Span]) -> Members:
         """What a user's record holds, in an arena of these parts."""
         values: dict[str, Any] = dict(user.starts)
-        if user.page is None:
-            values = {c.role: names[c.values.dtype.str, c.values.tobytes()] for c in user.constants}
-        else:
-            values["page"] = [(n, getattr(user.page, n)) for n in _PAGE]
-            values["page"].append(("place", place(user.page.place, spans)))
-        values |= {name: place(offset, spans) for name, offset in user.addresses.items()}
+        if user.brought is None:
+            values = {c.role: constant(c, names) for c in user.constants}
+        values |= {name: place(offset, spans) for name, offset in user.places.items()}
         values |= dict((*user.shape, *user.geometry, *user.parameters))
         values |= {name: values[name] // unit for name, unit in self.units.items()}
         return [(name, values[name]) for _, name in self.fields]
@@ -71,7 +74,8 @@ def bind(users: Sequence[User], spans: Sequence[Span]) -> Function:
     values = [dict((*u.shape, *u.geometry, *u.parameters)) for u in users]
     units = {n: multiple(int(v[n]) for v in values) for n in differing((*shape, *geometry))}
     scalars = [
-        (scalar_type([u.addresses[n] for u in users], "uint32") if len(spans) == 1 else "uint32", n) for n in addresses
+        (scalar_type([u.places[n] for u in users], "uint32") if len(spans) == 1 else "uint32", n)
+        for n in users[0].places
     ]
     scalars += [
         (scalar_type([v[n] // units[n] if n in units else v[n] for v in values]), n)
@@ -80,17 +84,19 @@ def bind(users: Sequence[User], spans: Sequence[Span]) -> Function:
     ]
     pointers = [(f"const {C_TYPES[c.values.dtype.name]} *", c.role) for c in users[0].constants]
     data = [(n, from_record(n)) for n in (() if geometry else addresses)]
-    if users[0].page is None:
+    if users[0].brought is None:
         data += [(role, from_record(role)) for _, role in pointers]
-        held = pointers
     else:
         starts = common([u.starts for u in users])
         scalars += [(scalar_type([dict(u.starts)[n] for u in users], "uint32"), n) for n in differing(starts)]
         data += [
-            (role, f"({type_})(const void *)(base + record->page.place + {from_record(role) if at is None else at})")
+            (
+                role,
+                f"({type_})(const void *)(base + {from_record(BROUGHT)} + {from_record(role) if at is None else at})",
+            )
             for (type_, role), (_, at) in zip(pointers, starts, strict=True)
         ]
-        held = [("store_page", "page")]
+        pointers = []
     # the widest first, so that they lie without gaps
     scalars.sort(key=lambda field: -np.dtype(field[0]).itemsize)
     return Function(
@@ -100,13 +106,18 @@ def bind(users: Sequence[User], spans: Sequence[Span]) -> Function:
             *((n, from_record(n) if v is None else v) for n, v in parameters),
         ],
         geometry={n: from_record(n, units.get(n, 1)) if v is None else int(v) for n, v in geometry},
-        fields=(*held, *((C_TYPES[dtype], n) for dtype, n in scalars)),
+        fields=(*pointers, *((C_TYPES[dtype], n) for dtype, n in scalars)),
         units=units,
     )
 
 
-#: members of a page's record
-_PAGE = ("offset", "bytes", "crc")
+#: the member of a record that says where its constants are brought to
+BROUGHT = "constants"
+
+
+def constant(one: Constant, names: Names) -> str:
+    """The array that holds a constant, from its beginning."""
+    return names[one.values.dtype.str, one.values.tobytes()]
 
 
 def place(offset: int, spans: Sequence[Span]) -> int | str:

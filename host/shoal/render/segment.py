@@ -96,7 +96,7 @@ class Segments:
         }
 
     def _key(self, segment: Segment) -> Any:
-        functions = tuple(self._place(p, p.kind) if p.call is None else _key(p.call) for p in segment.parts)
+        functions = tuple(self._place(p, p.kind) if p.call is None else _key(p) for p in segment.parts)
         return functions, segment.phases, segment.direction
 
     def _place(self, part: Part, member: str) -> str:
@@ -108,7 +108,7 @@ class Segments:
 
     def _function(self, name: str, index: int, segment: Segment) -> SegmentFunction:
         members = [f"{part.kind}_{number}" for number, part in enumerate(segment.parts)]
-        functions = [_STREAM[p.kind] if p.call is None else self._rows[_key(p.call)].name for p in segment.parts]
+        functions = [_STREAM[p.kind] if p.call is None else self._rows[_key(p)].name for p in segment.parts]
         places = [self._place(part, member) for part, member in zip(segment.parts, members, strict=True)]
         types = ["uint32_t" if p.call is None else f"{f}_record" for p, f in zip(segment.parts, functions, strict=True)]
         way = "from the top down" if segment.direction > 0 else "from the bottom up"
@@ -122,7 +122,7 @@ class Segments:
     def _record(self, part: Part) -> int | str | Members:
         if part.call is None:
             return place(_streamed(part).offset, self._spans)
-        return self._rows[_key(part.call)].bound.record(_user(part, part.call), self._names, self._spans)
+        return self._rows[_key(part)].bound.record(_user(part, part.call), self._names, self._spans)
 
 
 #: what brings a row of the input and hands one of the output away
@@ -136,8 +136,8 @@ def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
     for step in plan.steps:
         for part in step.segment.parts if step.segment is not None else ():
             if part.call is not None:
-                users.setdefault(_key(part.call), []).append((part, part.call))
-                owners.setdefault(_key(part.call), plan.owner(step))
+                users.setdefault(_key(part), []).append((part, part.call))
+                owners.setdefault(_key(part), plan.owner(step))
     functions: dict[Any, RowFunction] = {}
     counts: dict[str, int] = {}
     for key, used in users.items():
@@ -145,6 +145,8 @@ def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
         number = counts.get(kernel.function, 0)
         counts[kernel.function] = number + kernel.literal
         name = f"{kernel.function}_row_{number if kernel.literal else 'any'}"
+        if used[0][0].copy is not None:
+            name = f"{name}_brought"
         bound = bind([_user(p, c) for p, c in used], plan.spans)
         functions[key] = _row_function(owners[key].graph, name, bound, *used[0])
     return functions
@@ -191,12 +193,15 @@ def _user(part: Part, call: Call) -> User:
         for name, place in rows.items()
         for what, value in (("pitch", place.pitch), ("slots", place.count))
     ]
-    return User(addresses, band.shape, call.parameters, call.constants, (*geometry, ("row_width", band.width)))
+    geometry.append(("row_width", band.width))
+    return User(addresses, band.shape, call.parameters, call.constants, geometry, part.copy)
 
 
-def _key(call: Call) -> Any:
-    """What tells two functions of rows apart: the kernel, and the shape where it is made of literals."""
-    return instance(by_rows(call))
+def _key(part: Part) -> Any:
+    """What tells two functions of rows apart: the kernel, the shape where it is made of literals, and whether constants
+    are in flash."""
+    assert part.call is not None
+    return instance(by_rows(part.call)), part.copy is None
 
 
 def _band(call: Call) -> Band:

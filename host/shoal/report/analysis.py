@@ -79,6 +79,9 @@ def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
     store = first["store"]
     if store is not None:
         table.add_column("store B", justify="right", footer=f"{store['bytes']:,}")
+    copied = sum(s["copied_bytes"] for s in steps)
+    if copied:
+        table.add_column("copied B", justify="right", footer=f"{copied:,}")
     table.add_column("arena B", justify="right", footer=f"{most:,}")
     table.add_column("arena over time")
     for s in steps:
@@ -89,6 +92,7 @@ def _steps(members: Sequence[Mapping[str, Any]], *, alone: bool) -> Table:
             f"{s['macs']:,}" if s["macs"] else "–",
             f"{s['weights_bytes']:,}" if s["weights_bytes"] else "–",
             *([f"{s['store_bytes']:,}" if s["store_bytes"] else "–"] if store is not None else []),
+            *([f"{s['copied_bytes']:,}" if s["copied_bytes"] else "–"] if copied else []),
             f"{s['arena_bytes']:,}",
             f"[cyan]{bar(s['arena_bytes'], most)}[/]",
         )

@@ -1,0 +1,58 @@
+"""Constants that a step reads many times, copied before it runs from flash to a memory region that is faster.
+
+They are copied in each run and not once for all: between runs the arena is its owner's, who may share it among models,
+and in other steps other buffers lie in the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from shoal.boards.board import Region
+from shoal.operators.base import Call
+from shoal.plan import pages
+from shoal.plan.arena import Buffer
+from shoal.plan.candidates import Work
+from shoal.plan.lifetimes import PAGE_ALIGN, Cut, Needs, copy_key
+
+#: cycles to copy a word where no memory waits: of eight loads and stores by LDM and STM, and their loop
+_COPIED = 4
+
+
+def worthwhile(
+    work: Work, cuts: Sequence[Cut], needs: Needs, flash: Region, region: Region
+) -> list[tuple[Buffer, int]]:
+    """Copies to a region that save more cycles than they take, each with the bytes that are read of it: the most reads
+    per byte first."""
+    found = [
+        (Buffer(copy_key(k), size, PAGE_ALIGN, times[0], times[-1]), call.passes * size)
+        for k, call, times in _calls(work, cuts, needs)
+        if (size := pages.layout(call.constants)[1]) and saved(size, call.passes, flash, region) > 0
+    ]
+    return sorted(found, key=lambda one: (-one[1] / one[0].bytes, one[0].first, one[0].key))
+
+
+def saved(size: int, passes: int, flash: Region, region: Region) -> float:
+    """Cycles of a run, by wait states: what `passes` over constants of `size` bytes wait in flash, less what they wait
+    in the region and what copying takes, which reads the flash once, too."""
+    lines, words = -(-size // flash.line_bytes), -(-size // 4)
+    there = lines * flash.wait_states
+    stays = size <= flash.cache_bytes
+    copying = there + words * (_COPIED + region.wait_states)
+    return (there if stays else passes * there) - passes * words * region.wait_states - copying
+
+
+def _calls(work: Work, cuts: Sequence[Cut], needs: Needs) -> Iterator[tuple[int, Call, range]]:
+    """Task, call and times of all that has constants in flash."""
+    for cut, times in zip(cuts, needs.times, strict=True):
+        for k, call in enumerate(cut.option.calls, cut.candidate.first):
+            if call is not None and call.constants and not work.tasks[k].page_bytes:
+                yield k, call, times
+
+
+def free(held: Sequence[tuple[Buffer, int]], wanted: Buffer) -> int:
+    """The lowest offset at which a buffer overlaps none of those that are alive with it, (buffer, offset) each."""
+    at = 0
+    for buffer, offset in sorted(held, key=lambda one: one[1]):
+        if buffer.first <= wanted.last and wanted.first <= buffer.last and offset < at + wanted.bytes:
+            at = max(at, -(-(offset + buffer.bytes) // wanted.align) * wanted.align)
+    return at
