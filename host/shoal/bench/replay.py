@@ -355,6 +355,8 @@ class _Replay:
         #: the same of one tensor at the host, which may have to deliver it further
         self.pieces: dict[tuple[int, int | None], int] = defaultdict(int)
         self.kept: dict[tuple[int, int | None], simpy.Event] = defaultdict(environment.event)
+        #: and what the host has from the start
+        self.had: set[tuple[int, int | None]] = set()
         self.turns: dict[int, list[int]] = {n: [] for n in self.members}
 
     def run(self, stages: tuple[Stage, ...]) -> Replayed:
@@ -395,6 +397,8 @@ class _Replay:
                 self.missing[q.destination, q.inference] += 1
             if q.type == Type.DELIVER and q.destination == HOST_NODE:
                 self.pieces[q.inference, q.tensor] += 1
+            if q.type == Type.DELIVER and q.source == HOST_NODE and (q.inference, q.tensor) not in self.pieces:
+                self.had.add((q.inference, q.tensor))
             if q.type == Type.BEGIN and q.destination != HOST_NODE:
                 turns = self.turns[q.destination]
                 if q.inference not in turns:
@@ -409,7 +413,7 @@ class _Replay:
             before = order[q.inference] - self.script.in_flight
             if before >= 0:
                 yield self.answered[self.script.inferences[before]]
-            if q.type == Type.DELIVER and (q.inference, q.tensor) in self.pieces:
+            if q.type == Type.DELIVER and (q.inference, q.tensor) not in self.had:
                 yield self.kept[q.inference, q.tensor]
             self.begun.setdefault(q.inference, self.environment.now)
             yield from self._ask(q)
@@ -508,3 +512,54 @@ class _Replay:
                 if self.pieces[piece] == 0:
                     self.kept[piece].succeed()
         return None
+
+
+# as a document
+
+
+def timeline(replayed: Replayed, members: Sequence[Member], wires: Sequence[Wire]) -> dict[str, Any]:
+    """Who does what when, in milliseconds: `lanes` (nodes and wires, in the order given), `spans` of each. Frames of an
+    inference that follow each other on one way of a wire are one span, questions apart from answers."""
+    longest = max((c.end - c.start for c in replayed.carried), default=0.0)
+    lanes: list[dict[str, Any]] = [{"name": m.name, "kind": "node", "ends": None} for m in members]
+    lanes += [{"name": w.name, "kind": "wire", "ends": list(w.ends)} for w in wires]
+    spans: list[dict[str, Any]] = [
+        _span(c.node, None, "compute", c.inference, c.start, c.end) for c in replayed.computed
+    ]
+    groups: dict[tuple[Any, ...], list[Carried]] = defaultdict(list)
+    for c in replayed.carried:
+        groups[c.wire, c.sender, c.answer, c.inference].append(c)
+    for (wire, sender, answer, inference), frames in groups.items():
+        frames.sort(key=lambda c: c.start)
+        start, end = frames[0].start, frames[0].end
+        for c in frames[1:]:
+            # an answer's way, and as long again
+            if c.start - end > 2 * longest + 2 * max(w.delay for w in wires):
+                spans.append(_span(wire, sender, "answer" if answer else "transfer", inference, start, end))
+                start = c.start
+            end = c.end
+        spans.append(_span(wire, sender, "answer" if answer else "transfer", inference, start, end))
+    spans.sort(key=lambda s: (s["start"], s["lane"], s["kind"]))
+    return {
+        "source": "model",
+        "in_flight": replayed.in_flight,
+        "filling": replayed.filling,
+        "answered": [_milliseconds(t) for t in replayed.answered],
+        "lanes": lanes,
+        "spans": spans,
+    }
+
+
+def _span(lane: str, sender: str | None, kind: str, inference: int, start: float, end: float) -> dict[str, Any]:
+    return {
+        "lane": lane,
+        "from": sender,
+        "kind": kind,
+        "inference": inference,
+        "start": _milliseconds(start),
+        "end": _milliseconds(end),
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 4)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from shoal.link.events import Event, Watch
 
 T = TypeVar("T")
 
@@ -107,3 +109,31 @@ def working(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None]
                 status.update(f"{what}  [dim]{line.strip()[:80].replace('[', '(')}[/]") if line.strip() else None
             )
         )
+
+
+@contextmanager
+def watching(model: str, names: Mapping[int, str], total: int, also: Sequence[Watch] = ()) -> Iterator[Watch]:
+    """What to tell the events of a shoal that runs `total` inputs: a view of its nodes, by their numbers, shows them
+    where stdout and stderr are terminals; `also` is told them, too."""
+    from shoal.report.live import Live, shown
+
+    watches = list(also)
+
+    def tell(event: Event) -> None:
+        for watch in watches:
+            watch(event)
+
+    if not (sys.stderr.isatty() and sys.stdout.isatty()) or _prints_json():
+        yield tell
+        return
+    live = Live(model, names, total)
+    watches.append(live)
+    with shown(live, console(err=True)):
+        yield tell
+
+
+def _prints_json() -> bool:
+    import click
+
+    context = click.get_current_context(silent=True)
+    return bool(context and context.params.get("as_json"))

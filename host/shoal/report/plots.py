@@ -8,6 +8,7 @@ import functools
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 if TYPE_CHECKING:
@@ -175,6 +176,14 @@ def cost(panels: Sequence[Mapping[str, Any]], steps: Sequence[str]) -> Figure:
     return figure
 
 
+@_plot
+def timeline(shown: Mapping[str, Any]) -> Figure:
+    """Who does what when: the member `timeline` of a shoal's bench."""
+    from shoal.report import gantt
+
+    return gantt.draw(shown, gantt.Colours(_INK, _MUTED, _GRID, _SERIES), width=_WIDTH / 72)
+
+
 def _figure(rows: int, columns: int, height: float, **settings: Any) -> tuple[Figure, list[Axes]]:
     """A figure that needs no display, and its axes row by row. `height` in inches."""
     from matplotlib.figure import Figure
@@ -183,6 +192,11 @@ def _figure(rows: int, columns: int, height: float, **settings: Any) -> tuple[Fi
     figure = Figure(figsize=(_WIDTH / 72, height), layout=ConstrainedLayoutEngine(hspace=0.06))
     axes = figure.subplots(rows, columns, squeeze=False, **settings)
     return figure, list(axes.flat)
+
+
+def reproducible(path: Path) -> dict[str, Any]:
+    """matplotlib's metadata for a file without a date: the same figures give the same bytes."""
+    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
 
 
 def _svg(figure: Figure) -> str:

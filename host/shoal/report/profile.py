@@ -62,6 +62,8 @@ def save(document: Mapping[str, Any], path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    from shoal.report.plots import reproducible
+
     counted, steps = unit(document), document["latency"]["steps"]
     assert counted is not None
     costs, macs = [s[counted] for s in steps], [s["macs"] for s in steps]
@@ -78,12 +80,7 @@ def save(document: Mapping[str, Any], path: Path) -> None:
         _ratios(rows[2], f"{counted} per MAC", costs, macs, colours)
         rows[0].set_yticks(range(len(steps)), [_label(s) for s in steps])
         rows[0].set_ylim(len(steps) - 0.4, -0.6)
-        figure.savefig(path, dpi=150, facecolor="white", metadata=_reproducible(path))
-
-
-def _reproducible(path: Path) -> dict[str, Any]:
-    """No date in the file: the same figures give the same bytes."""
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
+        figure.savefig(path, dpi=150, facecolor="white", metadata=reproducible(path))
 
 
 def _headline(figure: Any, document: Mapping[str, Any], counted: str, height: float) -> None:
