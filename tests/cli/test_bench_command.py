@@ -18,6 +18,14 @@ LATENCY = {
     "assumption": "some manual",
     "steps": [],
 }
+ENERGY: dict[str, Any] = {
+    "current_milliamperes": None,
+    "idle_milliamperes": None,
+    "microjoules": None,
+    "meter": None,
+    "source": None,
+    "sources": [],
+}
 STEP = {
     "index": 0,
     "operators": ["conv_2d"],
@@ -58,7 +66,7 @@ def result(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             "total_bytes": 7_200,
         },
         "flash": {"code_bytes": 5_000, "weights_bytes": 9_000, "total_bytes": 20_000},
-        "energy": {"microjoules": None, "source": None},
+        "energy": dict(ENERGY),
         "exact": True,
         "exact_reason": None,
     }
@@ -94,7 +102,7 @@ def test_says_what_is_counted_and_what_is_estimated(result: dict[str, Any], fold
 def test_measured_times_are_called_so(result: dict[str, Any], folder: Path, shoal: Any) -> None:
     result |= {"source": "board", "node": "serial:/dev/ttyX"}
     result["latency"] |= dict.fromkeys(LATENCY) | {"cycles": 168_000, "milliseconds": 1.0, "steps": []}
-    result["energy"] = {"microjoules": 132.0, "source": "model", "sources": ["board", "model"]}
+    result["energy"] |= {"microjoules": 132.0, "source": "model", "sources": ["board", "model"]}
     text = shoal("bench", folder).out
     assert re.search(r"time\s+1\.000 ms\s+measured at 168 MHz", text)
     assert re.search(r"energy\s+132 µJ\s+estimated", text)

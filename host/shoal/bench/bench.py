@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.boards.board import Board
-from shoal.link.node import Answer, Node
+from shoal.link.node import Node
 from shoal.tensors import Array
+
+if TYPE_CHECKING:
+    from shoal.bench.latency import Sample, Stopwatch
 
 #: where figures come from, by the node's kind
 SOURCES = {"emulator": "emulated", "host": "host", "serial": "board"}
@@ -22,7 +26,7 @@ def bench(
     directory: Path, spec: str, runs: int = 1, steps: bool = False, advance: Callable[[], None] = _quiet
 ) -> dict[str, Any]:
     """Builds the folder's firmware if need be, runs it `runs` times on the default input and, with `steps`, each step
-    alone; `advance` is called after each of these (`total` in all). Raises what building and the node raise.
+    alone as often; `advance` is called after each of these (`total` in all). Raises what building and the node raise.
 
     The published schema is cli/schemas/bench.schema.json. A figure that does not apply is null: instructions are
     counted on emulators only, cycles and milliseconds on boards only."""
@@ -70,7 +74,7 @@ def measure(
         for _ in range(runs):
             samples.append(watch.measure(lambda: node.run(data)))
             advance()
-        measured = _steps(node, watch, data, manifest, built.elf, advance) if steps else []
+        measured = _steps(node, watch, data, manifest, built.elf, runs, advance) if steps else []
         verdict, reason = judge(node, samples[-1].answer.outputs)
     # only a board's own word for its clock counts: an emulator's is made up
     clock_hz = identity.clock_hz if source == "board" else board.clock_hz
@@ -104,47 +108,58 @@ def total(directory: Path, runs: int, steps: bool) -> int:
     """How often `bench` calls `advance`."""
     from shoal.render.manifest import load
 
-    return runs + (len(load(directory)["steps"]) if steps else 0)
+    return runs * (1 + (len(load(directory)["steps"]) if steps else 0))
 
 
 def _steps(
-    node: Node, watch: Any, data: Sequence[bytes], manifest: dict[str, Any], elf: Path, advance: Callable[[], None]
+    node: Node,
+    watch: Stopwatch,
+    data: Sequence[bytes],
+    manifest: dict[str, Any],
+    elf: Path,
+    runs: int,
+    advance: Callable[[], None],
 ) -> list[dict[str, Any]]:
-    """Each step alone, in order, on the default input."""
+    """Each step alone, in order, on the default input; medians of `runs` times through all of them."""
+    from shoal.bench.latency import median
     from shoal.bench.sizes import step_code_bytes
     from shoal.render.manifest import kinds
 
+    samples: list[list[Sample]] = [[] for _ in manifest["steps"]]
+    for _ in range(runs):
+        node.load(data)
+        for index, found in enumerate(samples):
+            found.append(watch.measure(functools.partial(node.run_steps, index, index + 1)))
+            advance()
     code = step_code_bytes(elf, len(manifest["steps"]))
-    node.load(data)
-    measured = []
-    for step, code_bytes in zip(manifest["steps"], code, strict=True):
-        index = step["index"]
-
-        def call(index: int = index) -> Answer:
-            return node.run_steps(index, index + 1)
-
-        sample = watch.measure(call)
-        measured.append(
-            {
-                "index": index,
-                "operators": kinds(step) or [step["kind"]],
-                "name": step["name"],
-                "instructions": sample.instructions,
-                "cycles": sample.cycles,
-                "cycles_estimated": sample.cycles_estimated,
-                "macs": step["macs"],
-                "arena_bytes": step["arena_bytes"],
-                "code_bytes": code_bytes,
-            }
-        )
-        advance()
-    return measured
+    return [
+        {
+            "index": step["index"],
+            "operators": kinds(step) or [step["kind"]],
+            "name": step["name"],
+            "instructions": median([s.instructions for s in found]),
+            "cycles": median([s.cycles for s in found]),
+            "cycles_estimated": median([s.cycles_estimated for s in found]),
+            "macs": step["macs"],
+            "arena_bytes": step["arena_bytes"],
+            "code_bytes": code_bytes,
+        }
+        for step, code_bytes, found in zip(manifest["steps"], code, samples, strict=True)
+    ]
 
 
 def energy(board: Board, milliseconds: float | None) -> dict[str, Any]:
     """The member `energy`: what the board draws by its file, typically, over a measured time; null without either."""
     currents, supply = board.currents, board.supply_millivolts
-    if milliseconds is None or not currents or supply is None or currents.get("run_milliamperes") is None:
-        return {"microjoules": None, "source": None}
-    microjoules = currents["run_milliamperes"] * supply / 1000 * milliseconds
-    return {"microjoules": round(microjoules, 3), "source": "model", "sources": ["board", "model"]}
+    milliamperes = currents["run_milliamperes"] if currents else None
+    microjoules = None
+    if milliseconds is not None and milliamperes is not None and supply is not None:
+        microjoules = round(milliamperes * supply / 1000 * milliseconds, 3)
+    return {
+        "current_milliamperes": milliamperes,
+        "idle_milliamperes": None,
+        "microjoules": microjoules,
+        "meter": None,
+        "source": None if milliamperes is None else "model",
+        "sources": [] if milliamperes is None else ["model"] if milliseconds is None else ["board", "model"],
+    }

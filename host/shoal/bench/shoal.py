@@ -2,7 +2,8 @@
 that: the document of `shoal bench` for a shoal's folder.
 
 Nodes run one after another while they are measured: what a node counts does not depend on the others. Times of wires
-come from their line rate and are `model`; so is every sum that holds one."""
+come from what shoal.json says of them, their line rate unless a profile measured more, and every sum is labelled by the
+weakest source in it."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from shoal.bench.inputs import generator
 from shoal.bench.reference import Reference
 from shoal.link.node import Node
 from shoal.link.star import named
+from shoal.plan.profiles import ordered, weakest
 from shoal.render import manifest as manifests
 from shoal.render.shoal import tensor
 from shoal.tensors import Array
@@ -117,7 +119,7 @@ def _link(wire: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, Any]:
         "bytes_in": node["bytes_in"],
         "bytes_out": node["bytes_out"],
         "milliseconds": round((node["bytes_in"] + node["bytes_out"]) * per_byte, 6),
-        "source": "model",
+        "source": wire["source"],
     }
 
 
@@ -142,22 +144,23 @@ def _whole(
     wires = {link["node"]: link["milliseconds"] for link in links}
     stages = [ms + wires[n["name"]] for n, ms in zip(nodes, computing, strict=True)]
     longest = max(range(len(stages)), key=stages.__getitem__)
-    sources = sorted({"model", *(source for _, source, _ in found)})
+    sources = ordered([*(link["source"] for link in links), *(source for _, source, _ in found)])
     said = dict.fromkeys(f"{n['name']}: {why}" for n, (_, _, why) in zip(nodes, found, strict=True))
-    assumption = "; ".join([*said, "wires at their line rate, nothing repeated, the host takes no time"])
+    rate = "goodput as measured" if all(link["source"] == "board" for link in links) else "line rate"
+    assumption = "; ".join([*said, f"wires at their {rate}, nothing repeated, the host takes no time"])
     return {
         "latency": {
             "milliseconds_estimated": round(sum(stages), 6),
             "compute_milliseconds": round(sum(computing), 6),
             "link_milliseconds": round(sum(wires.values()), 6),
-            "source": "model",
+            "source": weakest(sources),
             "sources": sources,
             "assumption": assumption,
         },
         "throughput": {
             "per_second_estimated": round(1000 / max(stages[longest], 1e-6), 6),
             "longest_stage": nodes[longest]["name"],
-            "source": "model",
+            "source": weakest(sources),
             "sources": sources,
             "assumption": assumption,
         },

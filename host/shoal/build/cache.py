@@ -24,16 +24,18 @@ PATIENCE = 300
 KEPT = 30 * 24 * 3600
 
 
-def project(model: Path, board: Board, options: Options, progress: Progress = silent) -> Path:
-    """The generated folder of this model for this board with these options; made if it is not there yet. Planning tells
-    `progress`. What reading and planning raise goes through."""
+def project(
+    model: Path, board: Board, options: Options, progress: Progress = silent, span: tuple[int, int] | None = None
+) -> Path:
+    """The generated folder of this model for this board with these options, or of its operators [first, last) by
+    `span`; made if it is not there yet. Planning tells `progress`. What reading and planning raise goes through."""
     from filelock import FileLock, Timeout
 
     try:
         source = model.read_bytes()
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", where=str(model)) from None
-    place = resources.cache() / "projects" / _name(model, source, board, options)
+    place = resources.cache() / "projects" / _name(model, source, board, options, span)
     if (place / "manifest.json").is_file():
         os.utime(place)
         return place
@@ -43,7 +45,7 @@ def project(model: Path, board: Board, options: Options, progress: Progress = si
         with lock.acquire(timeout=PATIENCE):
             if not (place / "manifest.json").is_file():
                 _prune(place.parent)
-                _generate(model, board, options, place, progress)
+                _generate(model, board, options, place, progress, span)
     except Timeout:
         raise ToolError(
             "another process has been making the same folder for minutes", where=str(place), advice="end it, try again"
@@ -57,16 +59,21 @@ def project(model: Path, board: Board, options: Options, progress: Progress = si
     return place
 
 
-def _generate(model: Path, board: Board, options: Options, place: Path, progress: Progress) -> None:
+def _generate(
+    model: Path, board: Board, options: Options, place: Path, progress: Progress, span: tuple[int, int] | None
+) -> None:
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
+    from shoal.plan.chunks import chunk
     from shoal.plan.planner import plan
     from shoal.render.project import write
 
-    write(plan(simplify(read(model)), board, options, progress), model.read_bytes(), place)
+    graph = simplify(read(model))
+    part = graph if span is None else chunk(graph, *span)
+    write(plan(part, board, options, progress), model.read_bytes(), place)
 
 
-def _name(model: Path, source: bytes, board: Board, options: Options) -> str:
+def _name(model: Path, source: bytes, board: Board, options: Options, span: tuple[int, int] | None) -> str:
     """Speaks to people at its start and is unique by its end."""
     key = json.dumps(
         [
@@ -78,6 +85,7 @@ def _name(model: Path, source: bytes, board: Board, options: Options) -> str:
             board.id,
             board.sha256,
             dataclasses.asdict(options),
+            *([span] if span else []),
         ]
     )
     stem = "".join(c if c.isalnum() else "_" for c in model.stem)[:40]

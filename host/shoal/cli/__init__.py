@@ -40,6 +40,7 @@ COMMANDS = {
     "flash": "Write a built firmware to a board.",
     "run": "Run a model on inputs, on a board, an emulator or the host.",
     "bench": "Measure latency, RAM and flash of a model on a board.",
+    "profile": "Measure a model's operators on boards, for split.",
     "test": "Check a board against the reference: bytes, link, reset, stack.",
     "compare": "Set boards or results side by side; stop at a regression.",
 }

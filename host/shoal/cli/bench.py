@@ -8,20 +8,10 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import new_file, node_option, plan_options, target_argument
+from shoal.cli.options import node_option, plan_options, plot_option, target_argument
 
 #: runs where nothing is said: a board's cycles vary a little, an emulator's counts do not
 _RUNS = {"serial": 10}
-
-
-def _picture(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
-    """Refuses a file whose ending says nothing that can be drawn, before any work is done."""
-    if value is not None:
-        from shoal.report.profile import FORMATS
-
-        if value.suffix.lower() not in FORMATS:
-            raise click.BadParameter(f"`{value.name}` ends in none of {', '.join(FORMATS)}")
-    return new_file(context, parameter, value)
 
 
 @command(
@@ -41,13 +31,7 @@ def _picture(context: click.Context, parameter: click.Parameter, value: Path | N
     help="How often; figures are medians. Default 10 on a board, 1 elsewhere, where nothing varies.",
 )
 @click.option("--steps", is_flag=True, help="Measure every step, too.")
-@click.option(
-    "--plot",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    callback=_picture,
-    help="Also draw the steps, as .png, .svg or .pdf; implies --steps.",
-)
+@plot_option("Also draw the steps, as .png, .svg or .pdf; implies --steps.")
 @node_option
 @plan_options
 def bench(

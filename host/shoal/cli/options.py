@@ -118,3 +118,19 @@ def new_file(_ctx: click.Context, _param: click.Parameter, value: Path | None) -
 def output_option(help_text: str, *, required: bool = False) -> Callable[[F], F]:
     """Adds `--output` (`output: Path | None`)."""
     return click.option("--output", metavar="PATH", type=click.Path(path_type=Path), required=required, help=help_text)
+
+
+def plot_option(help_text: str) -> Callable[[F], F]:
+    """Adds `--plot` (`plot: Path | None`)."""
+    kind = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--plot", metavar="FILE", type=kind, callback=_picture, help=help_text)
+
+
+def _picture(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Refuses a file whose ending says nothing that can be drawn, before any work is done."""
+    if value is not None:
+        from shoal.report.profile import FORMATS
+
+        if value.suffix.lower() not in FORMATS:
+            raise click.BadParameter(f"`{value.name}` ends in none of {', '.join(FORMATS)}")
+    return new_file(context, parameter, value)

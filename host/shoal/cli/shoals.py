@@ -61,21 +61,9 @@ def open_shoal(directory: Path, board: str | None = None, plan_options: Mapping[
 
 def node_specs(shoal: Shoal, given: Sequence[str]) -> dict[str, str]:
     """Node → emulator, host or serial:PORT: NODE is for all, NAME=NODE for one; by default each board's emulator."""
-    from shoal.cli.target import node_spec
+    from shoal.cli.target import node_specs as specs_of
 
-    wanted: dict[str, str] = {}
-    every: list[str] = []
-    for text in given:
-        name, equals, spec = text.partition("=")
-        if not equals or text.startswith("serial:"):
-            every.append(text)
-        elif name not in shoal.names:
-            raise BadInput(
-                f"there is no node {name!r}", where=f"--node {text}", advice=f"name one of {', '.join(shoal.names)}"
-            )
-        else:
-            wanted[name] = spec
-    return {n: node_spec([wanted[n]] if n in wanted else every[-1:], shoal.board(n)) for n in shoal.names}
+    return specs_of(given, {n: shoal.board(n) for n in shoal.names})
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from shoal.errors import BadInput, DoesNotFit, ShoalError
 if TYPE_CHECKING:
     from shoal.network.graph import Graph
     from shoal.plan.chunks import Chunks, Need
-    from shoal.plan.costs import Place
+    from shoal.plan.costs import Place, Times
     from shoal.plan.place import Piece
 
 _MOST_BOARDS = 32
@@ -32,6 +31,9 @@ _MOST_BOARDS = 32
         ("as many answers a second as possible, the first layer kept where the sensor is",
          "shoal split ic.tflite --board esp32c3 --board mps2_an386 --order free --objective throughput"
          " --pin 0=esp32c3 --output duo"),
+        ("by what was measured of the boards, once",
+         "shoal profile ic.tflite --board netduinoplus2 --board esp32c3 --output ic.json &&"
+         " shoal split ic.tflite --board netduinoplus2 --board esp32c3 --profile ic.json --output duo"),
         ("then run them as one, on emulators", "shoal run trio --input x.npy && shoal bench trio"),
     ]
 )  # fmt: skip
@@ -88,6 +90,14 @@ _MOST_BOARDS = 32
     help="Choose kernels for speed, little flash, or a small arena.",
 )
 @click.option(
+    "--profile",
+    "profiles_",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What `shoal profile` measured of boards, repeatable; what none of them has is modelled.",
+)
+@click.option(
     "--topology",
     type=click.Choice(["star", "chain"]),
     default="star",
@@ -104,12 +114,14 @@ def split(
     flash_budget: tuple[int, ...],
     pins: tuple[str, ...],
     prefer: str,
+    profiles_: tuple[Path, ...],
     topology: str,
 ) -> Result:
     """Split a model over several boards: which operators run where, and a firmware project for each.
 
-    Cuts lie between operators. The best of all placements is found, by a model of what each costs: predicted
-    instructions, and bytes over each board's wire. Every board gets a chunk, unless the objective is boards. DIR holds
+    Cuts lie between operators. The best of all placements is found, by what profiles have measured of each board or,
+    for what none has, by a model: predicted instructions, and bytes over each board's wire at its line rate. Every
+    board gets a chunk, unless the objective is boards. DIR holds
     shoal.json and a folder for each node; `build`, `flash`, `run`, `bench` and `test` take it as they take one board's.
     """
     from shoal import boards
@@ -117,8 +129,9 @@ def split(
     from shoal.link.wire import goodput
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
+    from shoal.plan import profiles
     from shoal.plan.chunks import Chunks
-    from shoal.plan.costs import Place, modelled, times
+    from shoal.plan.costs import Place, costs, times
     from shoal.plan.place import Problem, nearest, place
     from shoal.plan.planner import plan
     from shoal.plan.residents import routes, seated
@@ -133,17 +146,21 @@ def split(
     chosen = [boards.load(b) for b in boards_]
     names = folder.names([b.id for b in chosen])
     budgets = zip(_each(ram_budget, chosen, "--ram-budget"), _each(flash_budget, chosen, "--flash-budget"), strict=True)
+    graph = simplify(read(model))
+    known = profiles.measured([profiles.load(p) for p in profiles_], graph, chosen, prefer)
     nodes = [
-        Place(board, Options(prefer=prefer, ram_budget=ram, flash_budget=flash), goodput(board.uarts[0].baud))
-        for board, (ram, flash) in zip(chosen, budgets, strict=True)
+        Place(
+            board,
+            Options(prefer=prefer, ram_budget=ram, flash_budget=flash),
+            profiles.Wire(goodput(board.uarts[0].baud), "model") if had is None or had.wire is None else had.wire,
+            had,
+        )
+        for board, had, (ram, flash) in zip(chosen, known, budgets, strict=True)
     ]
     _check(nodes, objective, order)
-    graph = simplify(read(model))
     pinned = dict(_pin(text, graph, names) for text in pins)
     chunks = Chunks(graph)
-    problem = Problem(
-        len(graph.operators), len(nodes), modelled(chunks, nodes), objective, order == "free", pinned
-    )  # fmt: skip
+    problem = Problem(len(graph.operators), len(nodes), costs(chunks, nodes), objective, order == "free", pinned)
     with planning() as progress:
         progress("placing chunks", 0.0)
         pieces = place(problem)
@@ -154,10 +171,9 @@ def split(
             at = nodes[piece.node]
             need = chunks.need(piece.first, piece.last, at.board, at.options)
             planned = plan(chunks.get(piece.first, piece.last), at.board, need.options, progress)
-            spent = asdict(times(need, at))
             seat = Seat(len(members) + 1, routes(topology, len(members) + 1, len(pieces)))
             planned = seated(planned, seat)
-            members.append(folder.Member(names[piece.node], planned, piece.first, piece.last, at.goodput, spent))
+            members.append(folder.Member(names[piece.node], planned, piece.first, piece.last, at.wire, times(need, at)))
     asked = {
         "objective": objective,
         "order": order,
@@ -170,6 +186,7 @@ def split(
     used = [nodes[p.node] for p in pieces]
     needs = [chunks.need(p.first, p.last, n.board, n.options) for p, n in zip(pieces, used, strict=True)]
     stages = [times(need, n) for need, n in zip(needs, used, strict=True)]
+    sources = profiles.ordered(s for stage in stages for s in stage.sources)
     joules = [None if n.watts is None else n.watts * s.total for n, s in zip(used, stages, strict=True)]
     document: dict[str, Any] = {
         "model": graph.name,
@@ -178,8 +195,9 @@ def split(
         "topology": topology,
         "objective": objective,
         "operators": len(graph.operators),
-        "source": "model",
-        "assumption": _assumption(used),
+        "source": profiles.weakest(sources),
+        "sources": sources,
+        "assumption": _assumption(used, stages),
         "nodes": [
             {
                 "name": m.name,
@@ -191,10 +209,12 @@ def split(
                 "arena_bytes": m.plan.arena_bytes,
                 "weights_bytes": m.plan.weights_bytes,
                 "code_bytes": need.prediction.code_bytes,
-                "instructions": need.prediction.instructions,
+                "instructions": stage.instructions,
                 "receive_milliseconds": stage.receive / 1e6,
                 "compute_milliseconds": stage.compute / 1e6,
                 "send_milliseconds": stage.send / 1e6,
+                "source": profiles.weakest(stage.sources),
+                "sources": profiles.ordered(stage.sources),
                 "prefer": need.options.prefer,
             }
             for m, need, stage in zip(members, needs, stages, strict=True)
@@ -202,6 +222,7 @@ def split(
         "latency_milliseconds": sum(s.total for s in stages) / 1e6,
         "throughput_per_second": 1e9 / max(1, *(s.total for s in stages)),
         "energy_microjoules": None if None in joules else sum(j for j in joules if j is not None) / 1e3,
+        "energy_source": None if None in joules else profiles.weakest([*sources, *(n.current_source for n in used)]),
     }
 
     def show() -> None:
@@ -308,8 +329,15 @@ def _changes(need: Need, node: Place, name: str) -> list[str]:
     return found
 
 
-def _assumption(nodes: Sequence[Place]) -> str:
-    """In words, what the model stands on."""
-    cpi = {n.board.id: n.cycles_per_instruction for n in nodes}
-    said = ", ".join(f"{value:g} ({name})" for name, value in cpi.items())
-    return f"predicted instructions, cycles per instruction {said}; wires at their line rate, nothing repeated"
+def _assumption(nodes: Sequence[Place], stages: Sequence[Times]) -> str:
+    """In words, what the times stand on beside what was measured."""
+    cpi = {n.board.id: n.cycles_per_instruction for n, s in zip(nodes, stages, strict=True) if s.predicted}
+    said = []
+    if cpi:
+        each = ", ".join(f"{value:g} ({name})" for name, value in cpi.items())
+        said.append(f"predicted instructions, cycles per instruction {each}")
+    known = {n.board.id: n.measured.assumption for n in nodes if n.measured is not None}
+    said += [f"{name}: {what}" for name, what in known.items() if what is not None]
+    if any(n.wire.source == "model" for n in nodes):
+        said.append("wires at their line rate, nothing repeated")
+    return "; ".join(said) or "nothing"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,24 @@ def node_spec(nodes: Sequence[str], board: Board) -> str:
     if board.hal == "host":
         return "host"
     raise NodeError("has no emulator and no port was named", where=f"board {board.id}", advice=_other_nodes(board))
+
+
+def node_specs(given: Sequence[str], boards: Mapping[str, Board]) -> dict[str, str]:
+    """For each name of `boards` its node: NODE is for all, NAME=NODE for one; by default each board's emulator. Raises
+    BadInput for a name that is none of these, else what `node_spec` raises."""
+    wanted: dict[str, str] = {}
+    every: list[str] = []
+    for text in given:
+        name, equals, spec = text.partition("=")
+        if not equals or text.startswith("serial:"):
+            every.append(text)
+        elif name not in boards:
+            raise BadInput(
+                f"there is no node {name!r}", where=f"--node {text}", advice=f"name one of {', '.join(boards)}"
+            )
+        else:
+            wanted[name] = spec
+    return {n: node_spec([wanted[n]] if n in wanted else every[-1:], board) for n, board in boards.items()}
 
 
 def _other_nodes(board: Board) -> str:

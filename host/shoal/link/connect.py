@@ -9,16 +9,18 @@ from shoal.errors import BadInput, NodeError
 from shoal.link.node import Node
 
 
-def open_node(directory: Path, spec: str, *, count: bool = False) -> Node:
+def open_node(directory: Path, spec: str, *, count: bool = False, serving: bool = False) -> Node:
     """The node that `spec` names, `emulator`, `host` or `serial:PORT`, with this folder's firmware, built if need be.
 
     PORT is a device, a probe's serial number or a URL of pyserial's.
 
-    Enter the node before use: it must then say that it runs this very build. `count`: the emulator counts instructions.
+    Enter the node before use: it must then say that it runs this very build. `count`: the emulator counts instructions,
+    of the model's calls or, with `serving`, of each look at the link and what it makes the node do.
     Raises BadInput for any other spec, NodeError for a node that cannot be opened, ToolError where a build fails."""
     from shoal import boards
     from shoal.build.builder import build
     from shoal.link.client import Expected, StreamNode
+    from shoal.link.emulators.node import SERVING, counted
     from shoal.render import manifest
 
     described = manifest.load(directory)
@@ -34,7 +36,8 @@ def open_node(directory: Path, spec: str, *, count: bool = False) -> Node:
                 advice="name another node: --node host, or --node serial:PORT with the board plugged in",
             )
         emulator = importlib.import_module(f"shoal.link.emulators.{board.emulator.kind}")
-        emulated: StreamNode = emulator.open(directory, board, build(directory), count)
+        entries = (SERVING if serving else counted(described)) if count else ()
+        emulated: StreamNode = emulator.open(directory, board, build(directory), entries)
         emulated.store = manifest.store(directory, described)
         return emulated
     sha256 = described["model"]["sha256"]

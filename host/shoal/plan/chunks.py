@@ -40,11 +40,26 @@ def chunk(graph: Graph, first: int, last: int) -> Graph:
 
 
 @dataclass(frozen=True)
+class Work:
+    """How a chunk's plan runs one operator, by its number in the whole network: the kernel's function, whether its
+    shape is literal, and the instructions that the cost model predicts."""
+
+    operator: int
+    function: str
+    literal: bool
+    instructions: int
+
+
+@dataclass(frozen=True)
 class Need:
     """What a chunk takes on a board by its instant plan: made with `options`, `ram_short` and `flash_short` bytes over
-    what budgets and regions leave (not positive where it fits). `bytes_in` and `bytes_out`: of its crossing tensors."""
+    what budgets and regions leave (not positive where it fits). `works`: its operators; `inputs` and `outputs`: its
+    crossing tensors, and `bytes_in` and `bytes_out` the bytes of these."""
 
     options: Options
+    works: tuple[Work, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
     prediction: Prediction
     ram_short: int
     flash_short: int
@@ -91,4 +106,9 @@ def _planned(part: Graph, board: Board, options: Options) -> Need:
     needs = predict(plan)
     ram, flash = missing(plan, needs)
     size_in, size_out = (sum(part.tensors[t].bytes for t in ts) for ts in (part.inputs, part.outputs))
-    return Need(options, needs, ram, flash, size_in, size_out)
+    first = part.chunk.first if part.chunk is not None else 0
+    works = tuple(
+        Work(first + i, c.kernel.function, c.kernel.literal, c.instructions)
+        for i, c in enumerate(c for s in plan.steps for c in s.calls)
+    )
+    return Need(options, works, part.inputs, part.outputs, needs, ram, flash, size_in, size_out)

@@ -11,6 +11,8 @@ from typing import Any
 import shoal
 from shoal.errors import BadInput
 from shoal.network.graph import Graph
+from shoal.plan.costs import Times
+from shoal.plan.profiles import Wire, weakest
 from shoal.plan.steps import Plan
 from shoal.render import manifest, project
 from shoal.render.text import c_ident
@@ -22,15 +24,14 @@ _SCHEMA_FILE = Path(__file__).with_name("shoal.schema.json")
 
 @dataclass(frozen=True)
 class Member:
-    """A node and its chunk. `times`: nanoseconds of one inference by the model, `receive`, `compute` and `send`;
-    `goodput`: payload bytes per second of its wire."""
+    """A node and its chunk, its wire, and what one inference takes there."""
 
     name: str
     plan: Plan
     first: int
     last: int
-    goodput: float
-    times: Mapping[str, int]
+    wire: Wire
+    times: Times
 
 
 def names(boards: Sequence[str]) -> list[str]:
@@ -69,7 +70,7 @@ def _describe(
         "labels": list(graph.labels),
         "inputs": list(graph.inputs),
         "outputs": list(graph.outputs),
-        "tensors": [_tensor(graph, t) for t in crossing],
+        "tensors": [describe_tensor(graph, t) for t in crossing],
         "nodes": [{"name": m.name, "board": m.plan.board.id} for m in members],
         "wires": [
             {
@@ -77,15 +78,15 @@ def _describe(
                 "uart": m.plan.board.uarts[0].name,
                 "to": "hub",
                 "baud": m.plan.board.uarts[0].baud,
-                "bandwidth": round(m.goodput, 3),
-                "source": "model",
+                "bandwidth": round(m.wire.goodput, 3),
+                "source": m.wire.source,
             }
             for m in members
         ],
         "plans": [
             {
                 "name": "all",
-                "source": "model",
+                "source": weakest(s for m in members for s in m.times.sources),
                 "assignments": [
                     {
                         "node": m.name,
@@ -95,7 +96,7 @@ def _describe(
                         "outputs": list(m.plan.graph.outputs),
                         "arena_bytes": m.plan.arena_bytes,
                         "weights_bytes": m.plan.weights_bytes,
-                        "nanoseconds": dict(m.times),
+                        "nanoseconds": {k: getattr(m.times, k) for k in ("receive", "compute", "send")},
                     }
                     for m in members
                 ],
@@ -104,7 +105,7 @@ def _describe(
     }
 
 
-def _tensor(graph: Graph, index: int) -> dict[str, Any]:
+def describe_tensor(graph: Graph, index: int) -> dict[str, Any]:
     """As a manifest describes one, and its channels where some were removed."""
     tensor = graph.tensors[index]
     quantized = tensor.quantization is not None

@@ -57,6 +57,25 @@ def unit(document: Mapping[str, Any]) -> str | None:
     return next((u for u in ("instructions", "cycles") if steps and steps[0][u] is not None), None)
 
 
+def of_profile(document: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """One board of a profile, as `save` takes a result of `shoal bench`: its operators for steps."""
+    told = document["operators"]
+    steps = [
+        {
+            "index": o["operator"],
+            "operators": [told[o["operator"]]["kind"]],
+            "name": told[o["operator"]]["name"],
+            "macs": told[o["operator"]]["macs"],
+            "instructions": o["instructions"],
+            "cycles": o["cycles"],
+        }
+        for o in part["operators"]
+    ]
+    counted = next(u for u in ("instructions", "cycles") if steps[0][u] is not None)
+    latency = {"steps": steps, counted: sum(s[counted] for s in steps)}
+    return {"model": document["model"], "board": part["board"], "source": part["source"], "latency": latency}
+
+
 def save(document: Mapping[str, Any], path: Path) -> None:
     """Draws the steps of a result of `shoal bench`, which has a `unit`, into a file of one of the `FORMATS`."""
     import matplotlib as mpl

@@ -33,10 +33,16 @@ def split_table(document: Mapping[str, Any]) -> Table:
 
 
 def split_line(document: Mapping[str, Any]) -> str:
-    """`12.3 ms to an answer, 1.2 answers a second: modelled, not measured …`."""
+    """`12.3 ms to an answer, 1.2 answers a second: by a model, nothing is measured …`."""
+    sources = document["sources"]
+    derived = (
+        f"derived from {', '.join(sources)}, so {document['source']}"
+        if sources != ["model"]
+        else ("by a model, nothing is measured")
+    )
     return (
         f"{document['latency_milliseconds']:,.1f} ms to an answer, {document['throughput_per_second']:,.2f} answers a"
-        f" second: by a model, nothing is measured ({document['assumption']})\n"
+        f" second: {derived} ({document['assumption']})\n"
         f"next: shoal run {document['output']} --input X.npy, shoal bench {document['output']}"
     )
 

@@ -65,15 +65,14 @@ _MPCCR = 0x7E2
 _VENDOR_CSRS = (0x7E0, 0x7E1, _MPCCR, *range(0x800, 0x806))
 
 
-def open(directory: Path, board: Board, built: Built, count: bool) -> EmulatedNode:
-    """The board of a generated folder with its built firmware; see `start` for errors."""
+def open(directory: Path, board: Board, built: Built, count: Sequence[str]) -> EmulatedNode:
+    """The board of a generated folder with its built firmware; see `start` for what is counted and for errors."""
     from shoal.link.client import Expected
-    from shoal.link.emulators.node import EmulatedNode, counted
+    from shoal.link.emulators.node import EmulatedNode
     from shoal.render.manifest import load
 
     manifest = load(directory)
-    names = counted(manifest) if count else ()
-    emulator = start(built.image, built.elf, name=f"emulated {board.id}", count=names)
+    emulator = start(built.image, built.elf, name=f"emulated {board.id}", count=count)
     return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))
 
 

@@ -22,6 +22,10 @@ class EmulatedNode(StreamNode):
         return self._emulator.regions()
 
 
+#: the function of the firmware that looks at the link once, and serves what has come
+SERVING = ("server_step",)
+
+
 def counted(manifest: Mapping[str, Any]) -> list[str]:
     """The functions whose calls are counted, of a generated folder's model."""
     name = manifest["name"]

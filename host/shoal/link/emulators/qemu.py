@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 _PLUGIN_API = ((9, 2), (6, 1))
 
 
-def open(directory: Path, board: Board, built: Built, count: bool) -> EmulatedNode:
-    """The board of a generated folder with its built firmware; see `start` for errors."""
+def open(directory: Path, board: Board, built: Built, count: Sequence[str]) -> EmulatedNode:
+    """The board of a generated folder with its built firmware; see `start` for what is counted and for errors."""
     from shoal.link.client import Expected
-    from shoal.link.emulators.node import EmulatedNode, counted
+    from shoal.link.emulators.node import EmulatedNode
     from shoal.render.manifest import load
 
     assert board.emulator is not None
@@ -38,7 +38,7 @@ def open(directory: Path, board: Board, built: Built, count: bool) -> EmulatedNo
         built.elf,
         board.emulator.settings,
         name=f"{board.id} in QEMU",
-        count=counted(manifest) if count else (),
+        count=count,
         blocks=board.core.cycle_table is not None,
     )
     return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))

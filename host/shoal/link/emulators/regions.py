@@ -51,8 +51,8 @@ class Marks:
 
 
 def marks(elf: Path, entries: Sequence[str]) -> Marks:
-    """The addresses of the functions `entries` and of the sections that do not count. BadInput where a function is
-    missing."""
+    """The addresses of the functions `entries` and of the sections that do not count, but for one that an entry lies
+    in itself. BadInput where a function is missing."""
     from elftools.elf.elffile import ELFFile
     from elftools.elf.sections import SymbolTableSection
 
@@ -73,7 +73,9 @@ def marks(elf: Path, entries: Sequence[str]) -> Marks:
         raise BadInput(
             f"has no function {missing[0]}", where=str(elf), advice="build it again; its symbols must not be stripped"
         )
-    return Marks({e: addresses[e] for e in entries}, tuple(ranges["interrupt"]), tuple(ranges["exclude"]))
+    starts = {e: addresses[e] for e in entries}
+    apart = [r for r in ranges["exclude"] if not any(r[0] <= start < r[1] for start in starts.values())]
+    return Marks(starts, tuple(ranges["interrupt"]), tuple(apart))
 
 
 class RegionReader:
