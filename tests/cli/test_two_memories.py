@@ -48,6 +48,22 @@ def test_half_of_an_arena_in_fast_memory(shoal, small, tmp_path):
     assert shoal("test", folder, "--steps").code == 0
 
 
+def test_a_curve_over_two_memories(shoal, tmp_path):
+    """Each point's arena by region; what the board has no room for is said to have none."""
+    model = tmp_path / "large.tflite"
+    model.write_bytes(large(24))
+    board = board_file(tmp_path, 6000)
+    curve = shoal("analyze", model, "--board", board, "--ram-curve", "--json").document["curve"]
+    for point in curve["points"]:
+        assert point["fits"] and sum(p["bytes"] for p in point["parts"]) == point["arena_bytes"]
+        assert all(p["bytes"] <= 6000 for p in point["parts"] if p["region"] == "ssram2")
+    assert {p["region"] for point in curve["points"] for p in point["parts"]} == {"ssram2", "psram"}
+    assert "psram B" in shoal("analyze", model, "--board", board, "--ram-curve").out
+    model.write_bytes(large(120))
+    [*_, fastest] = shoal("analyze", model, "--board", board, "--ram-curve", "--json").document["curve"]["points"]
+    assert not fastest["fits"] and fastest["arena_bytes"] > 68_536
+
+
 def large(size: int, channels: int = 8) -> bytes:
     """Two convolutions, each to size × size × channels bytes."""
     rng = np.random.default_rng(1)

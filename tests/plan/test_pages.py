@@ -16,9 +16,11 @@ from shoal.network.graph import Graph
 from shoal.network.read_tflite import parse
 from shoal.network.simplify import simplify
 from shoal.plan import pages
+from shoal.plan.fit import shortfall
 from shoal.plan.planner import lay_out
 from shoal.plan.predict import predict
 from shoal.plan.steps import Options, Plan
+from two_regions import divided
 from wide_network import wide_network
 
 BOARD = boards.load("netduino2")
@@ -69,6 +71,19 @@ def test_half_a_megabyte_of_weights_in_128_kilobytes_of_flash(wide: Graph) -> No
     made = lay_out(wide, BOARD, Options(flash_budget=120_000, ram_budget=15_000))
     assert made.arena_bytes <= 15_000 and in_flash(made) <= 120_000
     assert made.weights_bytes + made.store_bytes >= 502_080
+    replay(made, inputs(wide, 1))
+
+
+@pytest.mark.parametrize(("near", "far"), [(10_000, 4_000), (3_008, 12_000)])
+def test_pages_lie_in_whichever_region_has_room(wide: Graph, near: int, far: int) -> None:
+    """And tensors in the others, where no region has room for both."""
+    set_aside = predict(lay_out(wide, BOARD, Options())).static_bytes + BOARD.stack_bytes
+    board = divided(BOARD, near, far - 0x8000 + set_aside)
+    made = lay_out(wide, board, Options(flash_budget=120_000))
+    assert shortfall(made, predict(made)) is None
+    assert {s.region for s in made.spans} == {"near", "far"}
+    for page in (s.page for s in made.steps if s.page is not None):
+        assert sum(s.start <= page.place and page.place + page.bytes <= s.start + s.bytes for s in made.spans) == 1
     replay(made, inputs(wide, 1))
 
 

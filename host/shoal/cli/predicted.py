@@ -73,6 +73,7 @@ def predicted(
 def curve(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> dict[str, Any]:
     """The member `curve` of that document."""
     from shoal.plan import planner
+    from shoal.plan.fit import missing
     from shoal.plan.predict import predict
 
     plans = planner.curve(graph, board, options, progress)
@@ -86,6 +87,8 @@ def curve(graph: Graph, board: Board, options: Options, progress: Progress = sil
                 "flash_bytes": needs.code_bytes + needs.weights_bytes,
                 "steps": len(plan.steps),
                 "segments": sum(s.segment is not None for s in plan.steps),
+                "parts": [{"region": s.region, "bytes": s.bytes} for s in plan.spans],
+                "fits": missing(plan, needs)[0] <= 0,
             }
         )
     return {"board": board.id, "bound_bytes": plans[0].bound, "points": points}

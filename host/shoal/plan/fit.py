@@ -6,6 +6,7 @@ from shoal.boards.board import Board, Region
 from shoal.errors import DoesNotFit
 from shoal.plan.pages import least
 from shoal.plan.predict import Prediction
+from shoal.plan.regions import rooms
 from shoal.plan.segments import image
 from shoal.plan.steps import Plan, Step
 
@@ -56,7 +57,7 @@ def _over_flash_budget(plan: Plan, needs: Prediction, budget: int) -> DoesNotFit
             advice=f"try a --flash-budget of more than {needs.code_bytes}",
         )
     what = f"needs {needed:,} B of code (predicted) and weights, budget {budget:,} B ({needed - budget:,} B short)"
-    most = plan.arena_bytes - _over(plan, needs)[1]
+    most = sum(rooms(plan.board, needs.static_bytes).values())
     if plan.options.ram_budget is not None:
         most = min(most, plan.options.ram_budget)
     held = _held(plan, most)

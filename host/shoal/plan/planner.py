@@ -5,8 +5,10 @@ fit, or where rows come and go one by one, the plan is searched for."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from shoal.boards.board import Board
@@ -16,7 +18,6 @@ from shoal.operators import kind
 from shoal.operators.base import Call
 from shoal.plan import arena, candidates, pages, regions, remembered
 from shoal.plan.arena import Layout
-from shoal.plan.assemble import assemble
 from shoal.plan.candidates import Work
 from shoal.plan.choose import Chooser
 from shoal.plan.fit import missing, shortfall
@@ -98,7 +99,9 @@ def _rooms(board: Board, options: Options, made: Plan) -> list[int]:
 
 def curve(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> list[Plan]:
     """RAM against instructions: plans from the smallest that is found to the fastest, none beaten in both by another.
-    Budgets of RAM and flash and the board's own memory do not count; `options` says how input and output travel."""
+    Budgets of RAM and flash and the board's own memory do not count; `options` says how input and output travel. Where
+    the board has several regions for the arena, each plan is spread over them as far as that takes little more bytes
+    in all, without copies of constants."""
     _check_streams(graph, options)
     weight = _WEIGHTS[-1] if options.prefer == "size" else _WEIGHTS[0]
     search = _search(graph, board.core.features, options.feed, options.drain, weight, progress)
@@ -110,11 +113,17 @@ def curve(graph: Graph, board: Board, options: Options, progress: Progress = sil
             break
         found.append(faster)
         most = faster.layout.top - max(1, faster.layout.top // _POINTS)
-    found.sort(key=lambda f: (f.layout.top, f.cost))
+    free = replace(options, ram_budget=None, flash_budget=None)
+    tight = replace(free, prefer="size" if options.prefer == "size" else "ram")
+    plans = []
+    for f in found:
+        budgeted = replace(tight, ram_budget=f.layout.top + f.layout.top // _POINTS)
+        plans.append((spread(search.work, f.cuts, f.needs, f.layout, search.bound, board, budgeted), f))
+    plans.sort(key=lambda one: (one[0].arena_bytes, one[1].cost))
     return [
-        assemble(search.work, f.cuts, f.needs, f.layout, search.bound, board, options)
-        for n, f in enumerate(found)
-        if all(f.cost < smaller.cost for smaller in found[:n])
+        replace(made, options=free)
+        for n, (made, f) in enumerate(plans)
+        if all(f.cost < smaller.cost for _, smaller in plans[:n])
     ]
 
 
@@ -127,12 +136,14 @@ def _paged(graph: Graph, board: Board, options: Options, progress: Progress, who
     plan `whole`; as near to that as it goes."""
     features, weight = board.core.features, _WEIGHTS[-1]
     calls = _candidates(graph, features)
-    most = _rooms(board, options, whole)[-1]
+    largest = max(regions.rooms(board, predict(whole).static_bytes).values())
     base = _work(graph, features, options.feed, options.drain, weight)
     live = {t.operator: candidates.live_bytes(base, k) for k, t in enumerate(base.tasks) if t.operator is not None}
     made = whole
-    for share in _SHARES:
-        tasks = {i: pages.tasks(graph, i, features, int(share * (most - held))) for i, held in live.items()}
+    for most, share in itertools.product(_rooms(board, options, whole), _SHARES):
+        tasks = {
+            i: pages.tasks(graph, i, features, min(int(share * (most - held)), largest)) for i, held in live.items()
+        }
         sizes = {i: sum(t.page_bytes for t in found) for i, found in tasks.items() if found and found[0].page_bytes}
         less, chosen = short, list[int]()
         while len(chosen) < len(sizes):

@@ -138,14 +138,16 @@ def reads(work: Work, cuts: Sequence[Cut], needs: Needs) -> Counter[str]:
 
 
 def _divided(needs: Needs, read: Counter[str], room: Mapping[str, int], share: int) -> tuple[Layout, tuple[Span, ...]]:
-    """Every region takes of what is left the most read bytes that fit one part in `share` of it; the last one all that
-    is left, fit or not."""
+    """Every region takes of what is left the most read bytes that fit one part in `share` of it, but first what no
+    later one has room for; the last one all that is left, fit or not."""
     left = sorted(needs.buffers, key=lambda b: (-read[b.key] / b.bytes, b.first, b.key))
     offsets: dict[str, int] = {}
     spans: list[Span] = []
     for number, (name, most) in enumerate(room.items(), 1):
         if number < len(room):
-            held, layout = _filled(left, needs.conflicts, most // share // PART_ALIGN * PART_ALIGN)
+            later = max(list(room.values())[number:])
+            order = sorted(left, key=lambda b: b.bytes <= later)
+            held, layout = _filled(order, needs.conflicts, most // share // PART_ALIGN * PART_ALIGN)
         else:
             held, layout = left, arena.greedy(left, needs.conflicts, 0)
         if held:

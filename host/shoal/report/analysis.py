@@ -157,19 +157,23 @@ def _parts(board: Mapping[str, Any]) -> str:
 
 
 def _curve(curve: Mapping[str, Any]) -> list[RenderableType]:
-    """RAM against instructions, and the bound."""
+    """RAM against instructions, by region where there are several, and the bound."""
     from rich import box
     from rich.table import Table
 
     points = curve["points"]
+    names = list(dict.fromkeys(part["region"] for p in points for part in p["parts"]))
+    regions = [f"{name} B" for name in names] if len(names) > 1 else []
     table = Table(title=f"RAM against instructions on {curve['board']}", title_justify="left", box=box.SIMPLE_HEAD)
-    for title in ("arena B", "instructions", "slower by", "flash B", "steps"):
+    for title in ("arena B", *regions, "instructions", "slower by", "flash B", "steps"):
         table.add_column(title, justify="right")
     table.add_column("instructions")
     most, least = points[0]["instructions"], points[-1]["instructions"]
     for p in points:
+        held = {part["region"]: f"{part['bytes']:,}" for part in p["parts"]}
         table.add_row(
-            f"{p['arena_bytes']:,}",
+            f"{p['arena_bytes']:,}" if p["fits"] else f"[red]{p['arena_bytes']:,}[/]",
+            *(held.get(name, "–") for name in names if regions),
             f"{p['instructions']:,}",
             f"{100 * (p['instructions'] / max(least, 1) - 1):.1f} %",
             f"{p['flash_bytes']:,}",
@@ -177,6 +181,8 @@ def _curve(curve: Mapping[str, Any]) -> list[RenderableType]:
             f"[cyan]{bar(p['instructions'], most)}[/]",
         )
     bound = f"No plan of the space that was searched can do with fewer than {curve['bound_bytes']:,} B of live bytes."
+    if not all(p["fits"] for p in points):
+        bound += f" What {curve['board']} has no room for is red."
     return [table, bound]
 
 
