@@ -148,7 +148,7 @@ def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
             lines.append("        int calls = 0;")
             lines.append(f"        if (m{i}_run_with({', '.join(rows)}, m{i}_fetch_page, &calls) != 0) return 2;")
         elif streams:
-            calls = sum(s.count for s in streams.values())
+            calls = sum(s.count * s.passes for s in streams.values())
             lines.append("        int calls = 0;")
             lines.append(f"        if (m{i}_run_rows(m{i}_read_row, m{i}_write_row, &calls) != 0) return 2;")
             lines.append(f"        if (calls != {calls}) return 3;")

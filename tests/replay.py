@@ -9,8 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from shoal.network.execute import trace
+from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Operator, RowWindow
+from shoal.operators.columns import Columns
+from shoal.operators.pooling import Pool
 from shoal.operators.window import Window
 from shoal.plan.candidates import in_place
 from shoal.plan.steps import Page, Part, Plan, Rows, Segment, Step
@@ -70,8 +73,8 @@ class _Replay:
             assert offset is not None and 0 <= offset <= len(self.arena) - size
             self.arena[offset : offset + size] = self.rng.integers(0, 256, size)
 
-    def check(self, tensor: int, value: Array, row: int | None = None) -> None:
-        expected = self.values[tensor] if row is None else _row(self.values[tensor], row)
+    def check(self, tensor: int, value: Array, row: int | None = None, columns: Columns | None = None) -> None:
+        expected = self.values[tensor] if row is None else _row(self.values[tensor], row, columns)
         if not np.array_equal(value.reshape(-1), expected.reshape(-1), equal_nan=value.dtype.kind == "f"):
             raise Clobbered(f"{self.graph.tensors[tensor].name}, row {row}")
 
@@ -133,7 +136,11 @@ class _Replay:
     def row(self, part: Part, row: int) -> None:
         if part.kind == "feed":
             assert part.output is not None
-            self.put(_place(part.output, row), _row(self.inputs[part.tensor], row))
+            value = self.inputs[part.tensor]
+            if part.output.columns is not None:
+                assert part.scratch is not None
+                self.put(part.scratch, _row(value, row))
+            self.put(_place(part.output, row), _row(value, row, part.output.columns))
             return
         if part.kind == "drain":
             value = self.get(_place(part.inputs[0], row), _row(self.values[part.tensor], row))
@@ -144,8 +151,8 @@ class _Replay:
         band, operator = call.band, self.graph.operators[part.operator]
         self.poison(part.scratch, band.scratch_bytes)
         out = 0 if band.accumulates else row
-        place = _place(part.output, out)
-        written = _row(self.values[part.tensor], out)
+        place, columns = _place(part.output, out), part.output.columns
+        written = _row(self.values[part.tensor], out, columns)
         summed = self.sums.setdefault(part.operator, {})
         last = len(summed) == band.height - 1
         windows = {
@@ -155,10 +162,10 @@ class _Replay:
         allowed = in_place(call.inputs, band.in_place)
         for tensor, rows in zip(call.inputs, part.inputs, strict=True):
             for y in windows[tensor] if last or not band.accumulates else ():
-                size = _row(self.values[tensor], y).nbytes
+                size = _row(self.values[tensor], y, rows.columns).nbytes
                 self.overwrite((_place(rows, y), size), (place, written.nbytes), allowed.get(tensor))
         read = {
-            tensor: [self.get(_place(rows, y), _row(self.values[tensor], y)) for y in windows[tensor]]
+            tensor: [self.get(_place(rows, y), _row(self.values[tensor], y, rows.columns)) for y in windows[tensor]]
             for tensor, rows in zip(call.inputs, part.inputs, strict=True)
         }
         self.state(part, band.state_bytes)
@@ -171,9 +178,10 @@ class _Replay:
             result = kind(operator.kind).reference(operator, self.graph.tensors, _operands(self, operator, sources))
             self.put(place, result[0])
         else:
-            self.put(place, self.computed(operator, call.inputs, band.windows, read, row))
+            strip = None if columns is None else (columns, part.inputs[0].columns)
+            self.put(place, self.computed(operator, call.inputs, band.windows, read, row, strip))
         self.poison(part.scratch, band.scratch_bytes)
-        self.check(part.tensor, self.get(place, written), out)
+        self.check(part.tensor, self.get(place, written), out, columns)
 
     def state(self, part: Part, size: int) -> None:
         """Nothing may touch a state between two rows of its part."""
@@ -192,8 +200,10 @@ class _Replay:
         windows: Sequence[RowWindow],
         read: dict[int, list[Array]],
         row: int,
+        strip: tuple[Columns, Columns | None] | None,
     ) -> Array:
-        """One row of the output, by the reference of an operator that has no other."""
+        """One row of the output, by the reference of an operator that has no other; of a `strip`, columns of the output
+        and those that they are computed from, by that of one that has no other columns."""
         described = dict(self.graph.tensors)
         sources = {}
         attributes = operator.attributes
@@ -201,17 +211,20 @@ class _Replay:
             shape = self.graph.tensors[tensor].shape
             rows = read[tensor]
             if _tall(self.values[tensor]):
-                shape = (1, len(rows), *shape[2:])
+                shape = (1, len(rows), shape[2] if strip is None else rows[0].shape[0], *shape[3:])
             described[tensor] = replace(described[tensor], shape=shape)
             sources[tensor] = np.stack(rows).reshape(shape) if rows else np.zeros(shape, self.values[tensor].dtype)
             if isinstance(attributes, Window):
                 top = max(0, window.before - row * window.stride)
                 bottom = window.size - top - len(rows)
                 attributes = replace(attributes, pad_top=top, pad_bottom=bottom)
+                if strip is not None:
+                    attributes = _beside(attributes, self.graph, operator, *strip)
         [output] = operator.outputs
         if _tall(self.values[output]):
             shape = self.graph.tensors[output].shape
-            described[output] = replace(described[output], shape=(1, 1, *shape[2:]))
+            width = shape[2] if strip is None else strip[0].width
+            described[output] = replace(described[output], shape=(1, 1, width, *shape[3:]))
         one = replace(operator, attributes=attributes)
         [result] = kind(operator.kind).reference(one, described, _operands(self, operator, sources, row))
         return result
@@ -221,8 +234,23 @@ def _tall(value: Array) -> bool:
     return value.ndim == 4 and len(value) == 1
 
 
-def _row(value: Array, row: int) -> Array:
-    return value[0, row] if _tall(value) else value
+def _row(value: Array, row: int, columns: Columns | None = None) -> Array:
+    whole = value[0, row] if _tall(value) else value
+    return whole if columns is None else whole[columns.first : columns.last]
+
+
+def _beside(attributes: Window, graph: Graph, operator: Operator, made: Columns, read: Columns | None) -> Window:
+    """With the padding that is left where only some columns of an image are made: none but at the image's edges."""
+    [source] = [t for t in operator.inputs if t is not None and graph.tensors[t].data is None]
+    width = graph.tensors[source].shape[2]
+    if isinstance(attributes, Pool):
+        taps = attributes.filter_w
+    else:
+        taps = next(graph.tensors[t].shape[2] for t in operator.inputs[1:2] if t is not None)
+    start = made.first * attributes.stride_w - attributes.pad_left
+    end = (made.last - 1) * attributes.stride_w - attributes.pad_left + (taps - 1) * attributes.dilation_w + 1
+    assert read == (max(0, start), min(width, end))
+    return replace(attributes, pad_left=max(0, -start), pad_right=max(0, end - width))
 
 
 def _place(rows: Rows, row: int) -> int:

@@ -61,7 +61,8 @@ def traffic(
 
 def _rows(tensors: Sequence[Mapping[str, Any]]) -> list[int]:
     """The bytes of each row that travels."""
-    return [t["rows"]["bytes"] for t in tensors if t["rows"] is not None for _ in range(t["rows"]["count"])]
+    fed = [t["rows"] for t in tensors if t["rows"] is not None]
+    return [r["bytes"] for r in fed for _ in range(r["count"] * r["passes"])]
 
 
 def _on_the_line(pulled: Sequence[int], pushed: Sequence[int]) -> int:

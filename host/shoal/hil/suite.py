@@ -171,7 +171,9 @@ def garbled_link(subject: Subject) -> str:
 def _pieces(tensor: Mapping[str, Any]) -> int:
     """In about how many pieces a tensor of the manifest travels: questions and answers of its rows, or requests."""
     rows = tensor["rows"]
-    return int(2 * rows["count"] * (1 + rows["bytes"] // 240) if rows else tensor["bytes"] // 100)
+    if rows is None:
+        return int(tensor["bytes"] // 100)
+    return int(2 * rows["count"] * rows["passes"] * (1 + rows["bytes"] // 240))
 
 
 def _fetched(manifest: Mapping[str, Any]) -> int:

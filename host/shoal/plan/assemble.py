@@ -10,6 +10,7 @@ import numpy as np
 from shoal.boards.board import Board
 from shoal.operators import kind
 from shoal.operators.base import Call, Constant
+from shoal.operators.columns import Columns
 from shoal.plan.arena import Layout
 from shoal.plan.candidates import Work
 from shoal.plan.lifetimes import Cut, Needs, copy_key, page_key, scratch_key, state_key, tensor_key
@@ -18,6 +19,7 @@ from shoal.plan.pages import page
 from shoal.plan.phases import phases
 from shoal.plan.segments import Task
 from shoal.plan.steps import Copy, Options, Page, Part, Placement, Plan, Rows, Segment, Span, Step
+from shoal.plan.strips import Strip
 
 
 def assemble(
@@ -31,9 +33,10 @@ def assemble(
     spans: tuple[Span, ...] = (),
 ) -> Plan:
     """`spans`: the parts of the arena, where it is not one in the board's RAM."""
-    steps, stored = [], 0
-    for index, cut in enumerate(cuts):
-        steps.append(_step(work, index, cut, needs, layout, stored))
+    steps: list[Step] = []
+    stored = 0
+    for cut in cuts:
+        steps += _steps(work, len(steps), cut, needs, layout, stored)
         stored += steps[-1].page.bytes if steps[-1].page else 0
     return Plan(
         graph=work.graph,
@@ -74,20 +77,27 @@ def begins(array: Constant, constant: Constant) -> bool:
 
 def _placements(work: Work, cuts: Sequence[Cut], needs: Needs, layout: Layout) -> tuple[Placement, ...]:
     """Of the tensors that are whole, in steps."""
-    step_of = {k: n for n, c in enumerate(cuts) for k in range(c.candidate.first, c.candidate.last + 1)}
-    step_of |= {-1: -1, len(work.tasks): len(cuts)}
+    stay, steps = len(work.tasks), 0
+    first_step, last_step = {-1: -1}, {-1: -1}
+    for cut in cuts:
+        tasks = range(cut.candidate.first, cut.candidate.last + 1)
+        first_step |= dict.fromkeys(tasks, steps)
+        steps += max(1, len(cut.candidate.strips))
+        last_step |= dict.fromkeys(tasks, steps - 1)
+    last_step[stay] = steps
     begun = {t: -1 for t, k in work.made.items() if k < 0}
     for k, one in enumerate(work.tasks):
         for t in one.outputs:
             begun.setdefault(t, k)
     return tuple(
-        Placement(t, layout.offsets[tensor_key(t)], work.images[t].bytes, step_of[begun[t]], step_of[work.last[t]])
+        Placement(t, layout.offsets[tensor_key(t)], work.images[t].bytes, first_step[begun[t]], last_step[work.last[t]])
         for t in sorted(work.images)
         if t not in needs.rings
     )
 
 
-def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, stored: int) -> Step:
+def _steps(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, stored: int) -> list[Step]:
+    """The steps of a cut, the first of them number `index`: one, or one for each of its strips."""
     candidate, tensors = cut.candidate, work.graph.tensors
     tasks = range(candidate.first, candidate.last + 1)
     operators = [work.graph.operators[o] for k in tasks if (o := work.tasks[k].operator) is not None]
@@ -106,14 +116,32 @@ def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, stored
         arena_bytes=_used(needs, layout, needs.times[index]),
     )
     if candidate.events:
-        parts = tuple(_part(work, k, call, needs, layout) for k, call in zip(tasks, cut.option.calls, strict=True))
         trace = phases(candidate.events, candidate.first, candidate.direction)
-        segment = Segment(parts, trace, candidate.direction)
-        return replace(step, kind=last.kind if len(parts) == 1 else "segment", segment=segment)
+        kinds = last.kind if len(tasks) == 1 else "segment"
+        steps = []
+        for n, calls in enumerate(candidate.by_pass(cut.option)):
+            strip = candidate.strips[n] if candidate.strips else None
+            segment = Segment(
+                tuple(_part(work, k, call, needs, layout, strip) for k, call in calls),
+                trace,
+                candidate.direction,
+                None if strip is None else strip.made[candidate.last],
+            )
+            steps.append(
+                replace(
+                    step,
+                    index=index + n,
+                    kind=kinds,
+                    segment=segment,
+                    macs=sum(macs(work, k, strip) for k in tasks),
+                    arena_bytes=_used(needs, layout, needs.times[index + n]),
+                )
+            )
+        return steps
     [call] = cut.option.calls
     assert call is not None
     one = work.tasks[candidate.first]
-    return replace(
+    alone = replace(
         step,
         call=call,
         page=_page(one, call, stored, layout.offsets[page_key(candidate.first)]) if one.page_bytes else None,
@@ -123,6 +151,7 @@ def _step(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, stored
         state=layout.offsets.get(state_key(candidate.first)),
         copy=_copy(candidate.first, call, layout),
     )
+    return [alone]
 
 
 def _page(one: Task, call: Call, stored: int, place: int) -> Page:
@@ -137,29 +166,36 @@ def _copy(k: int, call: Call, layout: Layout) -> Copy | None:
     return Copy(place, size, starts)
 
 
-def macs(work: Work, k: int) -> int:
-    """Of a task, which may compute only some of its operator's output channels."""
+def macs(work: Work, k: int, strip: Strip | None = None) -> int:
+    """Of a task, which may compute only some of its operator's output channels, or only a strip."""
     one, graph = work.tasks[k], work.graph
     if one.operator is None:
         return 0
     operator = graph.operators[one.operator]
+    if strip is not None:
+        return kind(operator.kind).macs(*strip.narrowed(graph, k))
     every = kind(operator.kind).macs(operator, graph.tensors)
     return every * one.channels // graph.tensors[one.outputs[0]].shape[-1] if one.channels else every
 
 
-def _part(work: Work, k: int, call: Call | None, needs: Needs, layout: Layout) -> Part:
+def _part(work: Work, k: int, call: Call | None, needs: Needs, layout: Layout, strip: Strip | None) -> Part:
     task = work.tasks[k]
 
-    def rows(tensor: int) -> Rows:
-        return Rows(layout.offsets[tensor_key(tensor)], work.images[tensor].pitch, needs.rings.get(tensor, 0))
+    def rows(tensor: int, columns: Columns | None) -> Rows:
+        offset, count = layout.offsets[tensor_key(tensor)], needs.rings.get(tensor, 0)
+        if strip is None or columns is None:
+            return Rows(offset, work.images[tensor].pitch, count)
+        image = strip.images.get(tensor, work.images[tensor])
+        return Rows(offset + strip.start(tensor, columns), image.pitch, count, columns)
 
+    inputs = task.inputs if call is None else call.inputs
     return Part(
         kind=task.kind,
         operator=task.operator,
         tensor=(task.outputs or task.inputs)[0],
         call=call,
-        inputs=tuple(rows(t) for t in (task.inputs if call is None else call.inputs)),
-        output=rows(task.outputs[0]) if task.outputs else None,
+        inputs=tuple(rows(t, None if strip is None else strip.read[k, t]) for t in inputs),
+        output=rows(task.outputs[0], None if strip is None else strip.made[k]) if task.outputs else None,
         scratch=layout.offsets.get(scratch_key(k)),
         state=layout.offsets.get(state_key(k)),
         copy=None if call is None else _copy(k, call, layout),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from shoal.network.graph import Graph
 from shoal.operators.base import Call, RowWindow
 from shoal.plan.segments import Events, Image, Ints, Life, Task, image, lives, ring, task, trace
+from shoal.plan.strips import Strip, divisions
 
 Flags = npt.NDArray[np.bool_]
 
@@ -28,13 +29,15 @@ _ROW = RowWindow()
 @dataclass(frozen=True, eq=False)
 class Work:
     """A network as tasks in a fixed order. A feed's rows come top down or, where it may be fed `upwards`, in any order.
-    `weight`: how many instructions a byte of flash is worth."""
+    `weight`: how many instructions a byte of flash is worth. `strips`: the features of the core on which segments may
+    run in strips; None where they may not."""
 
     graph: Graph
     tasks: tuple[Task, ...]
     images: Mapping[int, Image]
     upwards: bool = False
     weight: int = 0
+    strips: frozenset[str] | None = None
 
     @cached_property
     def made(self) -> dict[int, int]:
@@ -93,6 +96,7 @@ def work(
     drain: str,
     weight: int = 0,
     paged: Mapping[int, Sequence[Task]] = MappingProxyType({}),
+    strips: frozenset[str] | None = None,
 ) -> Work:
     """Of the calls that may run each operator; `paged`: the tasks of operators whose constants come in pages."""
     tensors = graph.tensors
@@ -106,7 +110,7 @@ def work(
     if drain != "whole":
         [drained] = graph.outputs
         tasks.append(Task("drain", None, (drained,), (), height=images[drained].height, windows=(_ROW,)))
-    return Work(graph, tuple(tasks), images, feed == "rows:up", weight)
+    return Work(graph, tuple(tasks), images, feed == "rows:up", weight, strips)
 
 
 def _read(task: Task, operand: int, height: int) -> Flags:
@@ -121,8 +125,8 @@ def _read(task: Task, operand: int, height: int) -> Flags:
 
 @dataclass(frozen=True)
 class Option:
-    """A choice of one call per task of a candidate: `estimate` of the bytes at its worst event, `cost` in
-    instructions, flash included by its weight."""
+    """A choice of one call per task of a candidate, for each of its strips in turn: `estimate` of the bytes at its
+    worst event, `cost` in instructions, flash included by its weight."""
 
     estimate: int
     cost: int
@@ -131,8 +135,9 @@ class Option:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Tasks `first` to `last` as one step: over whole tensors (`events` empty) or row by row. `bound`: the least live
-    bytes, whatever the kernels. `options`: the cheaper, the more bytes they need; none is beaten in both by another."""
+    """Tasks `first` to `last` as one step: over whole tensors (`events` empty) or row by row; as one step for each of
+    its `strips`, all of the same events, where it has any. `bound`: the least live bytes, whatever the kernels.
+    `options`: the cheaper, the more bytes they need; none is beaten in both by another."""
 
     first: int
     last: int
@@ -141,6 +146,13 @@ class Candidate:
     events: Events
     bound: int
     options: tuple[Option, ...]
+    strips: tuple[Strip, ...] = ()
+
+    def by_pass(self, option: Option) -> list[list[tuple[int, Call | None]]]:
+        """The tasks with their calls, of each pass over the rows: of each strip."""
+        tasks = range(self.first, self.last + 1)
+        passes = [option.calls[n : n + len(tasks)] for n in range(0, len(option.calls), len(tasks))]
+        return [list(zip(tasks, calls, strict=True)) for calls in passes]
 
 
 def candidates(work: Work, first: int, last: int) -> Iterator[Candidate]:
@@ -160,15 +172,36 @@ def candidates(work: Work, first: int, last: int) -> Iterator[Candidate]:
             events = trace(work.tasks, first, last, work.images, staying, direction, eager)
             if events not in seen and len({k for k, _ in events}) == len(tasks):
                 seen.add(events)
-                bound, options = _row_by_row(work, first, last, direction, events, across)
+                frame = _Frame(work.tasks, work.images, across)
+                bound, options = _row_by_row(work, first, last, direction, events, [frame])
                 yield Candidate(first, last, direction, eager, events, bound, options)
+                for strips in striped(work, first, last) if direction > 0 and not eager else ():
+                    frames = [_frame(work, first, last, across, strip) for strip in strips]
+                    bound, options = _row_by_row(work, first, last, direction, events, frames)
+                    yield Candidate(first, last, direction, eager, events, bound, options, strips)
 
 
-def again(work: Work, first: int, last: int, rows: bool, direction: int, eager: bool, option: Option) -> Candidate:
-    """A candidate that was found before, with the option that was taken."""
+def striped(work: Work, first: int, last: int) -> Iterator[tuple[Strip, ...]]:
+    """The ways to run tasks `first` to `last` in strips: those of which nothing but the last one's output stays."""
+    if work.strips is not None and work.staying(first, last) == set(work.tasks[last].outputs):
+        tasks = {k: work.tasks[k] for k in range(first, last + 1)}
+        yield from divisions(work.graph, tasks, work.images, work.strips)
+
+
+def again(work: Work, first: int, last: int, rows: bool, direction: int, eager: bool, strips: int) -> Candidate:
+    """A candidate that was found before, without its options."""
     staying = work.staying(first, last)
     events = trace(work.tasks, first, last, work.images, staying, direction, eager) if rows else ()
-    return Candidate(first, last, direction, eager, events, option.estimate, (option,))
+    [found] = [s for s in striped(work, first, last) if len(s) == strips] if strips else [()]
+    return Candidate(first, last, direction, eager, events, 0, (), found)
+
+
+def menus(work: Work, candidate: Candidate) -> list[tuple[Call, ...]]:
+    """What the calls of a candidate's options are taken from, one after another."""
+    tasks = range(candidate.first, candidate.last + 1)
+    if not candidate.strips:
+        return [work.tasks[k].banded if candidate.events else work.tasks[k].calls for k in tasks]
+    return [strip.tasks[k].banded for strip in candidate.strips for k in tasks]
 
 
 def whole(work: Work, k: int, call: Call) -> Candidate:
@@ -223,23 +256,45 @@ def best(options: Iterable[Option]) -> list[Option]:
     return kept
 
 
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """What a pass over the rows works on. `across`: bytes that live beside it from its first event to its last."""
+
+    tasks: Sequence[Task] | Mapping[int, Task]
+    images: Mapping[int, Image]
+    across: int
+
+
+def _frame(work: Work, first: int, last: int, across: int, strip: Strip) -> _Frame:
+    """Of a strip: the tensors that are whole are so from the first strip to the last."""
+    whole = [t for t in strip.columns if t not in strip.images]
+    more = sum(work.images[t].bytes for t in work.tasks[last].outputs)
+    more += sum(work.images[t].pitch * int((~work.needed(t, last + 1)).sum()) for t in whole if work.made[t] < first)
+    none = {t: Image(work.images[t].height, 0) for t in whole}
+    return _Frame(strip.tasks, {**strip.images, **none}, across + more)
+
+
 def _row_by_row(
-    work: Work, first: int, last: int, direction: int, events: Events, across: int
+    work: Work, first: int, last: int, direction: int, events: Events, frames: Sequence[_Frame]
 ) -> tuple[int, tuple[Option, ...]]:
-    """The least live bytes, and the options."""
+    """The least live bytes, and the options, of all passes together."""
     found = lives(work.tasks, events, work.images)
     slots = {t: _slots(work, first, last, direction, t, life) for t, life in found.items()}
-    bound, estimate = (across + _live(work, first, last, events, found, s) for s in ({}, slots))
     dying = {t: _count(life.death[~work.needed(t, last + 1)], len(events)) for t, life in found.items()}
+    bounds, estimates = (
+        [f.across + _live(work, f, first, last, events, found, s) for f in frames] for s in ({}, slots)
+    )
     at = np.array([k for k, _ in events])
     least = 0
     # per choice of calls so far: (worst event without state, bytes of state, instructions, calls)
     choices: list[_Choice] = [(0, 0, 0, ())]
     for k in range(first, last + 1):
         times = np.flatnonzero(at == k)
-        offers = _offers(work, k, bound[times], {t: dying[t][times] for t in work.tasks[k].inputs})
+        died = {t: dying[t][times] for t in work.tasks[k].inputs}
+        offers = _together(_offers(work, f, k, live[times], died) for f, live in zip(frames, bounds, strict=True))
         least = max(least, min(need + state for need, state, _, _ in offers))
-        offers = _offers(work, k, estimate[times], {t: dying[t][times] for t in work.tasks[k].inputs if not slots[t]})
+        died = {t: n for t, n in died.items() if not slots[t]}
+        offers = _together(_offers(work, f, k, live[times], died) for f, live in zip(frames, estimates, strict=True))
         choices = _undominated(
             [
                 (max(need, more), state + kept, cost + extra, (*calls, call))
@@ -247,7 +302,20 @@ def _row_by_row(
                 for more, kept, extra, call in _undominated(offers)
             ]
         )
-    return least, tuple(best(Option(need + state, cost, calls) for need, state, cost, calls in choices))
+    return least, tuple(best(Option(need + state, cost, _in_turn(calls)) for need, state, cost, calls in choices))
+
+
+def _together(offers: Iterable[list[_Choice]]) -> list[_Choice]:
+    """What each call of a task takes in all passes, which have the same calls in the same order."""
+    return [
+        (max(o[0] for o in every), max(o[1] for o in every), sum(o[2] for o in every), tuple(o[3] for o in every))
+        for every in zip(*offers, strict=True)
+    ]
+
+
+def _in_turn(calls: Sequence[tuple[Call | None, ...]]) -> tuple[Call | None, ...]:
+    """The calls of all passes, one pass after another, from those of each task."""
+    return tuple(call for every in zip(*calls, strict=True) for call in every)
 
 
 def _slots(work: Work, first: int, last: int, direction: int, tensor: int, life: Life) -> int:
@@ -269,12 +337,12 @@ def _undominated(choices: list[_Choice]) -> list[_Choice]:
     return kept
 
 
-def _offers(work: Work, k: int, live: Ints, dying: Mapping[int, Ints]) -> list[_Choice]:
+def _offers(work: Work, frame: _Frame, k: int, live: Ints, dying: Mapping[int, Ints]) -> list[_Choice]:
     """Per call of the task: live bytes at its worst event, its state not counted, and state, instructions, call."""
-    one = work.tasks[k]
+    one = frame.tasks[k]
     if not one.banded:
-        return [(int(live.max()), 0, 0, None)]
-    written = work.images[one.outputs[0]].pitch
+        return [(int(live.max()) + one.row_bytes, 0, 0, None)]
+    written = frame.images[one.outputs[0]].pitch
     births = np.arange(len(live)) == len(live) - 1 if one.accumulates else np.ones(len(live), bool)
     offers = []
     for call in one.banded:
@@ -283,20 +351,26 @@ def _offers(work: Work, k: int, live: Ints, dying: Mapping[int, Ints]) -> list[_
         saved = np.zeros(len(live), np.int64)
         for t, distance in in_place(call.inputs, band.in_place).items():
             if t in dying:
-                saved += dying[t] * shared(work.images[t].pitch, written, distance)
+                saved += dying[t] * shared(frame.images[t].pitch, written, distance)
         need = int((live - np.where(births, np.minimum(saved, written), 0)).max()) + band.scratch_bytes
         offers.append((need, band.state_bytes, band.instructions + work.flash_cost(call), call))
     return offers
 
 
 def _live(
-    work: Work, first: int, last: int, events: Events, found: Mapping[int, Life], slots: Mapping[int, int]
+    work: Work,
+    frame: _Frame,
+    first: int,
+    last: int,
+    events: Events,
+    found: Mapping[int, Life],
+    slots: Mapping[int, int],
 ) -> Ints:
     """Bytes of tensors that these tasks touch, alive at each event, less what is alive across. Those in `slots` hold
     as many rows from the first to the last."""
     change = np.zeros(len(events) + 1, np.int64)
     for t, life in found.items():
-        pitch, before, stays = work.images[t].pitch, work.made[t] < first, work.needed(t, last + 1)
+        pitch, before, stays = frame.images[t].pitch, work.made[t] < first, work.needed(t, last + 1)
         rows = work.needed(t, first) & ~stays if before else life.birth >= 0
         birth, death = np.maximum(life.birth[rows], 0), np.maximum(life.birth, life.death)[rows & ~stays] + 1
         if slots.get(t):

@@ -42,9 +42,11 @@ def saved(size: int, passes: int, flash: Region, region: Region) -> float:
 
 
 def _calls(work: Work, cuts: Sequence[Cut], needs: Needs) -> Iterator[tuple[int, Call, range]]:
-    """Task, call and times of all that has constants in flash."""
-    for cut, times in zip(cuts, needs.times, strict=True):
-        for k, call in enumerate(cut.option.calls, cut.candidate.first):
+    """Task, call and times of all that has constants in flash and is one step: strips would copy them again each."""
+    steps = iter(needs.times)
+    for cut in cuts:
+        times = [next(steps) for _ in cut.candidate.strips or (None,)][0]
+        for k, call in enumerate(() if cut.candidate.strips else cut.option.calls, cut.candidate.first):
             if call is not None and call.constants and not work.tasks[k].page_bytes:
                 yield k, call, times
 

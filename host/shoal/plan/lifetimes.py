@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -31,8 +31,8 @@ class Cut:
 @dataclass(frozen=True, eq=False)
 class Needs:
     """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`, `page_key` and, once
-    `copies` has added them, `copy_key`. `rings`: slots of
-    each tensor that is a ring; `times`: the events of each step, from the first to the last."""
+    `copies` has added them, `copy_key`. `rings`: slots of each tensor that is a ring; `times`: the events of each step,
+    from the first to the last. A cut into strips is a step for each of them."""
 
     buffers: tuple[Buffer, ...]
     conflicts: Conflicts
@@ -73,7 +73,7 @@ class _Collector:
                 there = work.needed(t, first) | (first == 0)  # who writes an input writes it whole
                 self.birth[t][there] = self.death[t][there] = -1
         self.rings: dict[int, int] = {}
-        self.others: dict[str, Slots] = {}  # scratch, state and pages
+        self.others: dict[str, Slots] = {}  # scratch, state, pages and what lives in strips
         self.align_of: dict[str, int] = {}
         self.over: dict[tuple[str, str], int] = {}  # rows of y over dying rows of x
         self.whole_over: dict[tuple[str, str], int] = {}  # all of y over all of x
@@ -83,12 +83,16 @@ class _Collector:
     def add(self, cut: Cut) -> None:
         candidate = cut.candidate
         self.next = candidate.last + 1
-        if candidate.events:
+        if candidate.strips:
+            self._strips(cut)
+        elif candidate.events:
             self._rows(cut)
         else:
             self._whole(cut)
-        self.times.append(range(self.now, self.now + max(1, len(candidate.events))))
-        self.now += max(1, len(candidate.events))
+        events = max(1, len(candidate.events))
+        for _ in candidate.strips or (None,):
+            self.times.append(range(self.now, self.now + events))
+            self.now += events
 
     def _whole(self, cut: Cut) -> None:
         k, [call] = cut.candidate.first, cut.option.calls
@@ -131,6 +135,38 @@ class _Collector:
                 moments = self.now + np.flatnonzero(at == k)
                 self._working(k, call.band.scratch_bytes, call.band.state_bytes, moments)
 
+    def _strips(self, cut: Cut) -> None:
+        """Whole tensors are taken from the first strip to the last one. What lives in strips lies at the same place in
+        each of them."""
+        candidate, work = cut.candidate, self.work
+        found = lives(work.tasks, candidate.events, work.images)
+        at = np.array([k for k, _ in candidate.events])
+        for number, (strip, pairs) in enumerate(zip(candidate.strips, candidate.by_pass(cut.option), strict=True)):
+            now = self.now + number * len(candidate.events)
+            for t, life in found.items():
+                born, dead = life.birth >= 0, life.death >= 0
+                if t in strip.images:
+                    self.rings[t] = ring(life, candidate.direction)
+                    start = np.flatnonzero(born) % self.rings[t] * strip.images[t].pitch
+                    last = np.maximum(life.birth, life.death)[born]
+                    self._hold(tensor_key(t), start, strip.images[t].pitch, now + life.birth[born], now + last)
+                else:
+                    fresh = born & (self.birth[t] == _NEVER)
+                    self.birth[t][fresh] = now + life.birth[fresh]
+                    self.death[t][born] = now + life.birth[born]
+                    self.death[t][dead] = now + life.death[dead]
+            for k, call in pairs:
+                moments, [output] = now + np.flatnonzero(at == k), strip.tasks[k].outputs
+                if call is None:
+                    self._working(k, strip.tasks[k].row_bytes, 0, moments)
+                    continue
+                assert call.band is not None
+                for t, distance in in_place(call.inputs, call.band.in_place).items():
+                    pair = (tensor_key(t), tensor_key(output))
+                    self.over[pair] = min(distance, self.over.get(pair, distance))
+                self._aligned((*call.inputs, output), call.align)
+                self._working(k, call.band.scratch_bytes, call.band.state_bytes, moments)
+
     def _aligned(self, tensors: Sequence[int], align: int) -> None:
         for t in tensors:
             self.align[t] = max(self.align[t], align)
@@ -138,11 +174,16 @@ class _Collector:
     def _working(self, k: int, scratch: int, state: int, moments: Ints) -> None:
         """Scratch at these moments, state from the first to the last."""
         if scratch:
-            zero = np.zeros(len(moments), np.int64)
-            self.others[scratch_key(k)] = Slots(zero, zero + scratch, moments, moments)
+            self._hold(scratch_key(k), np.zeros(len(moments), np.int64), scratch, moments, moments)
         if state:
-            zero = np.zeros(1, np.int64)
-            self.others[state_key(k)] = Slots(zero, zero + state, moments[:1], moments[-1:])
+            self._hold(state_key(k), np.zeros(1, np.int64), state, moments[:1], moments[-1:])
+
+    def _hold(self, key: str, start: Ints, size: int, birth: Ints, death: Ints) -> None:
+        """Slots of so many bytes, beside those that the buffer has in strips before."""
+        known, more = self.others.get(key), Slots(start, start + size, birth, death)
+        pairs = [more] if known is None else [known, more]
+        joined = (np.concatenate([getattr(s, f.name) for s in pairs]) for f in fields(Slots))
+        self.others[key] = Slots(*joined)
 
     def needs(self) -> Needs:
         slots: dict[str, Slots] = {}
@@ -152,10 +193,10 @@ class _Collector:
             key, stays = tensor_key(t), self.work.needed(t, self.next) & (self.birth[t] > _NEVER)
             self.death[t][stays] = self.now
             rows = np.flatnonzero(self.birth[t] > _NEVER)
+            align[key] = self.align[t]
             if len(rows):
                 start = rows % self.rings.get(t, image.height) * image.pitch
                 slots[key] = Slots(start, start + image.pitch, self.birth[t][rows], self.death[t][rows])
-                align[key] = self.align[t]
                 whole.update({} if t in self.rings else {key: image.bytes})
         slots.update(self.others)
         buffers = tuple(

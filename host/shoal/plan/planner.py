@@ -63,7 +63,9 @@ def _in_flash(graph: Graph, board: Board, options: Options, progress: Progress) 
     if options.feed == options.drain == "whole" and missing(made, predict(made))[0] <= 0:
         return made
     file = remembered.path(graph, board, options)
-    known = remembered.read(file, lambda weight: _work(graph, board.core.features, options.feed, options.drain, weight))
+    known = remembered.read(
+        file, lambda weight: _work(graph, board.core.features, options.feed, options.drain, weight, strips=True)
+    )
     if known is None:
         started = time.monotonic()
         known = _found(graph, board, options, made, progress)
@@ -74,11 +76,16 @@ def _in_flash(graph: Graph, board: Board, options: Options, progress: Progress) 
 
 def _found(graph: Graph, board: Board, options: Options, made: Plan, progress: Progress) -> Remembered:
     """The fastest plan that a search finds to fit the budget and what the board's RAM leaves beside a plan that was
-    `made`; else the smallest."""
+    `made`, in strips only where none does otherwise; else the smallest, as for --prefer ram without a budget."""
+    least = options.prefer == "ram" and options.ram_budget is None
     for weight in _WEIGHTS[options.prefer == "size" :]:
         search = _search(graph, board.core.features, options.feed, options.drain, weight, progress)
         for most in _rooms(board, options, made):
-            found = search.fastest(most) or search.smallest()
+            found = None if least else search.fastest(most)
+            if found is None:
+                search = _search(graph, board.core.features, options.feed, options.drain, weight, progress, strips=True)
+                found = None if least else search.fastest(most)
+            found = found or search.smallest()
             known = Remembered(search.work, found.cuts, found.needs, found.layout, search.bound)
             placed = spread(search.work, found.cuts, found.needs, found.layout, search.bound, board, options)
             ram, flash = missing(placed, predict(placed))
@@ -104,7 +111,7 @@ def curve(graph: Graph, board: Board, options: Options, progress: Progress = sil
     in all, without copies of constants."""
     _check_streams(graph, options)
     weight = _WEIGHTS[-1] if options.prefer == "size" else _WEIGHTS[0]
-    search = _search(graph, board.core.features, options.feed, options.drain, weight, progress)
+    search = _search(graph, board.core.features, options.feed, options.drain, weight, progress, strips=True)
     found = [search.smallest()]
     most = _ANY
     while most >= found[0].layout.top:
@@ -188,16 +195,26 @@ _WEIGHTS = (0, 64, 2048)
 
 
 @lru_cache(maxsize=8)
-def _work(graph: Graph, features: frozenset[str], feed: str, drain: str, weight: int) -> Work:
-    return candidates.work(graph, _candidates(graph, features), feed, drain, weight)
+def _work(graph: Graph, features: frozenset[str], feed: str, drain: str, weight: int, strips: bool = False) -> Work:
+    calls = _candidates(graph, features)
+    return candidates.work(graph, calls, feed, drain, weight, strips=features if strips else None)
 
 
 _searches: dict[Work, Search] = {}
 
 
-def _search(graph: Graph, features: frozenset[str], feed: str, drain: str, weight: int, progress: Progress) -> Search:
+def _search(
+    graph: Graph,
+    features: frozenset[str],
+    feed: str,
+    drain: str,
+    weight: int,
+    progress: Progress,
+    *,
+    strips: bool = False,
+) -> Search:
     """Remembered, because boards of several cores and several budgets ask the same network."""
-    work = _work(graph, features, feed, drain, weight)
+    work = _work(graph, features, feed, drain, weight, strips)
     if work not in _searches:
         while len(_searches) >= 4:
             del _searches[next(iter(_searches))]

@@ -124,16 +124,20 @@ def reads(work: Work, cuts: Sequence[Cut], needs: Needs) -> Counter[str]:
     sizes = {b.key: b.bytes for b in needs.buffers}
     found: Counter[str] = Counter()
     for cut in cuts:
-        for k, call in enumerate(cut.option.calls, cut.candidate.first):
-            inputs = work.tasks[k].inputs if call is None else call.inputs
-            for tensor in inputs:
-                found[tensor_key(tensor)] += work.images[tensor].bytes
-            worked = [key for key in (scratch_key(k), state_key(k)) if key in sizes] or [tensor_key(t) for t in inputs]
-            every, held = macs(work, k), sum(sizes[key] for key in worked)
-            for key in worked:
-                found[key] += every * sizes[key] // held
-            if page_key(k) in sizes:
-                found[page_key(k)] += every
+        strips = cut.candidate.strips or (None,)
+        for strip, calls in zip(strips, cut.candidate.by_pass(cut.option), strict=True):
+            images = work.images if strip is None else {**work.images, **strip.images}
+            for k, call in calls:
+                inputs = work.tasks[k].inputs if call is None else call.inputs
+                for tensor in inputs:
+                    found[tensor_key(tensor)] += images[tensor].bytes
+                own = [key for key in (scratch_key(k), state_key(k)) if key in sizes]
+                worked = own or [tensor_key(t) for t in inputs]
+                every, held = macs(work, k, strip), sum(sizes[key] for key in worked)
+                for key in worked:
+                    found[key] += every * sizes[key] // held
+                if page_key(k) in sizes:
+                    found[page_key(k)] += every
     return found
 
 

@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,10 @@ import shoal
 from shoal import resources
 from shoal.boards.board import Board
 from shoal.network.graph import Graph
-from shoal.operators.base import Call
 from shoal.plan.addresses import solver
 from shoal.plan.arena import Layout
-from shoal.plan.candidates import Option, Work, again
+from shoal.plan.candidates import Option, Work, again, menus
 from shoal.plan.lifetimes import Cut, Needs, needs
-from shoal.plan.segments import Task
 from shoal.plan.steps import Options
 
 #: a plan that nobody asked for this long goes when another one is remembered, in seconds
@@ -54,7 +52,7 @@ def write(file: Path, plan: Remembered) -> None:
     document = {
         "bound": plan.bound,
         "weight": plan.work.weight,
-        "cuts": [_cut(cut, plan.work.tasks) for cut in plan.cuts],
+        "cuts": [_cut(cut, plan.work) for cut in plan.cuts],
         "offsets": dict(plan.layout.offsets),
         "top": plan.layout.top,
     }
@@ -70,26 +68,22 @@ def write(file: Path, plan: Remembered) -> None:
         return
 
 
-def _cut(cut: Cut, tasks: Sequence[Task]) -> dict[str, Any]:
+def _cut(cut: Cut, work: Work) -> dict[str, Any]:
     candidate = cut.candidate
-    among = [tasks[k].banded if candidate.events else tasks[k].calls for k in _range(candidate.first, candidate.last)]
     return {
         "first": candidate.first,
         "last": candidate.last,
         "rows": bool(candidate.events),
         "direction": candidate.direction,
         "eager": candidate.eager,
+        "strips": len(candidate.strips),
         "estimate": cut.option.estimate,
         "cost": cut.option.cost,
         "calls": [
             None if call is None else next(n for n, c in enumerate(calls) if c is call)
-            for call, calls in zip(cut.option.calls, among, strict=True)
+            for call, calls in zip(cut.option.calls, menus(work, candidate), strict=True)
         ],
     }
-
-
-def _range(first: int, last: int) -> range:
-    return range(first, last + 1)
 
 
 def read(file: Path, work_of: Callable[[int], Work]) -> Remembered | None:
@@ -106,14 +100,10 @@ def read(file: Path, work_of: Callable[[int], Work]) -> Remembered | None:
 
 
 def _cut_again(said: dict[str, Any], work: Work) -> Cut:
-    tasks = [work.tasks[k] for k in _range(said["first"], said["last"])]
-    calls: list[Call | None] = [
-        None if n is None else (one.banded if said["rows"] else one.calls)[n]
-        for n, one in zip(said["calls"], tasks, strict=True)
-    ]
+    found = again(work, *(said[name] for name in ("first", "last", "rows", "direction", "eager", "strips")))
+    calls = [None if n is None else menu[n] for n, menu in zip(said["calls"], menus(work, found), strict=True)]
     option = Option(said["estimate"], said["cost"], tuple(calls))
-    candidate = again(work, said["first"], said["last"], said["rows"], said["direction"], said["eager"], option)
-    return Cut(candidate, option)
+    return Cut(replace(found, bound=option.estimate, options=(option,)), option)
 
 
 def _safe(needs: Needs, layout: Layout) -> bool:

@@ -64,7 +64,11 @@ class Search:
         least = [0] + [_ANY] * tasks
         for end in range(1, tasks + 1):
             for first in range(max(0, end - LONGEST), end):
+                wide = _ANY  # strips are of use where they need less
                 for candidate in candidates(self.work, first, end - 1):
+                    if candidate.strips and candidate.bound >= wide:
+                        continue
+                    wide = min(wide, candidate.bound)
                     least[end] = min(least[end], max(least[first], candidate.bound))
                     found[end] += [Cut(candidate, o) for o in candidate.options]
             self.progress("ways to cut the network", end / tasks)

@@ -43,6 +43,7 @@ class Task:
     `windows`: the rows of each input that an event reads; None where it needs whole tensors. It has `height` events,
     one for each row of its output or, where it `accumulates`, of its input: then the last one writes the output.
     `banded`: the calls that compute it so.
+    `row_bytes`: of a whole row, where a feed keeps only some columns of it: it comes to a place of its own.
     `page_bytes`: of constants that are brought into the arena for it. Then it may be one of several tasks of its
     operator, and computes `channels` output channels from `channel` on."""
 
@@ -55,6 +56,7 @@ class Task:
     height: int = 1
     windows: tuple[RowWindow, ...] | None = None
     accumulates: bool = False
+    row_bytes: int = 0
     page_bytes: int = 0
     channel: int = 0
     channels: int = 0

@@ -9,6 +9,7 @@ from functools import cached_property
 from shoal.boards.board import Board
 from shoal.network.graph import Graph
 from shoal.operators.base import Call
+from shoal.operators.columns import Columns
 
 #: told what is being done, and how much of it is done, from 0 to 1
 Progress = Callable[[str, float], None]
@@ -57,11 +58,12 @@ class Span:
 @dataclass(frozen=True)
 class Rows:
     """Where the rows of one operand lie in the arena: row y at offset + (y modulo count, or y where count is 0) · pitch
-    bytes."""
+    bytes. `columns`: the pixels of a row that lie there; None for all."""
 
     offset: int
     pitch: int
     count: int = 0
+    columns: Columns | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Copy:
 @dataclass(frozen=True)
 class Part:
     """One operator of a fused segment, computed row by row by `call.band`; or, with `call` None, the `feed` that brings
-    a row of the network's input to `output`, or the `drain` that hands a row of its output, `inputs[0]`, away.
+    a row of the network's input to `output`, or the `drain` that hands a row of its output, `inputs[0]`, away. A feed
+    that keeps only some columns of a row has all of it at `scratch` for a moment.
 
     `kind` is the operator's, "feed" or "drain"; `operator` its index, or None; `tensor` is what it writes (drain:
     reads)."""
@@ -114,11 +117,13 @@ class Phase:
 
 @dataclass(frozen=True)
 class Segment:
-    """Operators fused row by row: `direction` +1 walks down, −1 up; the phases together are the whole trace."""
+    """Operators fused row by row: `direction` +1 walks down, −1 up; the phases together are the whole trace.
+    `columns`: the pixels of each row of its output that it computes, where several steps do; None for all."""
 
     parts: tuple[Part, ...]
     phases: tuple[Phase, ...]
     direction: int = 1
+    columns: Columns | None = None
 
     def rows(self, part: int) -> list[int]:
         """The rows of one part, in the order in which they are computed."""
@@ -135,11 +140,12 @@ class Segment:
 @dataclass(frozen=True)
 class Stream:
     """An input that is fed, or an output that is drained, in `count` rows of `bytes` each: from the first one down, or,
-    with direction −1, from the last one up."""
+    with direction −1, from the last one up; all of that `passes` times."""
 
     count: int
     bytes: int
     direction: int
+    passes: int = 1
 
 
 #: instructions for a byte's part of a CRC-32 (firmware/kernels/page.h), and for one that is copied
@@ -168,7 +174,7 @@ class Step:
 
     A step is one `call` over whole tensors, or a `segment` (then `call` is None, and `inputs` and `outputs` are empty:
     the segment's parts have their own). Several steps with a `page` may share an operator: each computes some of its
-    output channels, the last one the last."""
+    output channels, the last one the last; so do strips, segments that compute some columns."""
 
     index: int
     operators: tuple[int, ...]
@@ -281,13 +287,14 @@ class Plan:
     @cached_property
     def streams(self) -> dict[int, Stream]:
         """By tensor: the inputs that come in rows and the outputs that leave in rows; all others are whole."""
-        found = {}
+        found: dict[int, Stream] = {}
         for segment in (s.segment for s in self.steps if s.segment is not None):
             for number, part in enumerate(segment.parts):
                 if part.call is None:
                     count = 1 + max(segment.rows(number))
                     bytes_ = self.graph.tensors[part.tensor].bytes // count
-                    found[part.tensor] = Stream(count, bytes_, segment.direction)
+                    before = found[part.tensor].passes if part.tensor in found else 0
+                    found[part.tensor] = Stream(count, bytes_, segment.direction, before + 1)
         return found
 
     def widest(self) -> Step:

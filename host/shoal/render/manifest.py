@@ -14,8 +14,9 @@ import numpy as np
 import shoal
 from shoal.errors import BadInput
 from shoal.network.graph import Graph
+from shoal.operators.columns import Columns
 from shoal.plan.addresses import solver
-from shoal.plan.steps import Plan, Resident, Segment, Step
+from shoal.plan.steps import Plan, Resident, Rows, Segment, Step
 from shoal.render.residents import boundaries
 from shoal.render.text import c_ident
 from shoal.tensors import Array
@@ -125,6 +126,7 @@ def _tensor(plan: Plan, index: int) -> dict[str, Any]:
             "bytes": stream.bytes,
             "per_call": 1,
             "order": _ORDER[stream.direction],
+            "passes": stream.passes,
         },
     }
 
@@ -142,7 +144,7 @@ def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
 def _step(plan: Plan, step: Step) -> dict[str, Any]:
     operators = [plan.graph.operators[i] for i in step.operators]
     calls = step.calls
-    outputs = _remaining(plan, step) if step.call is None else step.call.outputs if _is_done(plan, step) else ()
+    outputs = () if not _is_done(plan, step) else _remaining(plan, step) if step.call is None else step.call.outputs
     return {
         "index": step.index,
         "operators": list(step.operators),
@@ -164,7 +166,10 @@ def _step(plan: Plan, step: Step) -> dict[str, Any]:
 
 
 def _is_done(plan: Plan, step: Step) -> bool:
-    """Whether all channels of a step's output are there after it."""
+    """Whether all channels and columns of a step's output are there after it."""
+    if step.segment is not None:
+        columns = step.segment.columns
+        return columns is None or columns.last == plan.graph.tensors[step.segment.parts[-1].tensor].shape[2]
     return step.page is None or step.page.channels[1] == plan.graph.tensors[step.calls[0].outputs[0]].shape[-1]
 
 
@@ -187,14 +192,15 @@ def _made(plan: Plan, tensor: int) -> dict[str, Any]:
 def _segment(segment: Segment) -> dict[str, Any]:
     return {
         "direction": _ORDER[segment.direction],
+        "columns": _columns(segment.columns),
         "parts": [
             {
                 "kind": part.kind,
                 "operator": part.operator,
                 "tensor": part.tensor,
                 "function": None if part.call is None else part.call.kernel.function,
-                "inputs": [asdict(rows) for rows in part.inputs],
-                "output": None if part.output is None else asdict(part.output),
+                "inputs": [_rows(rows) for rows in part.inputs],
+                "output": None if part.output is None else _rows(part.output),
                 "scratch": part.scratch,
                 "state": part.state,
             }
@@ -211,6 +217,14 @@ def _segment(segment: Segment) -> dict[str, Any]:
             for phase in segment.phases
         ],
     }
+
+
+def _rows(rows: Rows) -> dict[str, Any]:
+    return asdict(rows) | {"columns": _columns(rows.columns)}
+
+
+def _columns(columns: Columns | None) -> list[int] | None:
+    return None if columns is None else list(columns)
 
 
 def _channels(plan: Plan, index: int) -> list[int] | None:

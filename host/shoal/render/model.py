@@ -83,6 +83,7 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "more_arguments": "".join(f", {argument}" for argument in given),
         "io_values": ", ".join([*given, "0"]),
         "fed": any(i["rows"] is not None for i in inputs),
+        "stripped": any(i["rows"] is not None and i["rows"]["passes"] > 1 for i in inputs),
         "drained": any(o["rows"] is not None for o in outputs),
         "parameters": "uint8_t *base, const void *args" + (", run_io *io" if asks or paged else ""),
         "stems": sorted({c.kernel.stem for s in plan.steps for c in s.calls} | headers),
@@ -128,7 +129,13 @@ def _rows(stream: Stream | None) -> dict[str, Any] | None:
     if stream is None:
         return None
     order = "from the top down" if stream.direction > 0 else "from the bottom up"
-    return {"count": stream.count, "bytes": stream.bytes, "order": order, "step": stream.direction}
+    return {
+        "count": stream.count,
+        "bytes": stream.bytes,
+        "order": order,
+        "step": stream.direction,
+        "passes": stream.passes,
+    }
 
 
 def _arena_section(plan: Plan, span: Span) -> str:

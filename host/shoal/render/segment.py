@@ -68,6 +68,8 @@ class Segments:
 
     def __init__(self, plan: Plan, names: Names) -> None:
         self._names, self._spans = names, plan.spans
+        streamed = ((t, plan.graph.tensors[t]) for t in plan.streams)
+        self._pixels = {t: x.bytes // (x.shape[1] * x.shape[2]) for t, x in streamed if len(x.shape) == 4}
         self._rows = _row_functions(plan)
         self._functions: dict[Any, SegmentFunction] = {}
         for step in plan.steps:
@@ -90,7 +92,7 @@ class Segments:
         parts = zip(function.fields, segment.parts, strict=True)
         return {
             "index": step.index,
-            "comment": _kinds(segment),
+            "comment": _kinds(segment) + _columns(segment),
             "function": function.name,
             "record": [(name, self._record(part)) for (_, name), part in parts],
         }
@@ -104,29 +106,47 @@ class Segments:
         if part.call is not None:
             return f"base, &parts->{member}"
         rows = _streamed(part)
-        return f"base + parts->{member}, {rows.pitch}, {rows.count}"
+        first = f"base + parts->{member}" if rows.columns is None else f"base, &parts->{member}"
+        return f"{first}, {rows.pitch}, {rows.count}"
 
     def _function(self, name: str, index: int, segment: Segment) -> SegmentFunction:
         members = [f"{part.kind}_{number}" for number, part in enumerate(segment.parts)]
-        functions = [_STREAM[p.kind] if p.call is None else self._rows[_key(p)].name for p in segment.parts]
+        functions = [_stream(p)[0] if p.call is None else self._rows[_key(p)].name for p in segment.parts]
         places = [self._place(part, member) for part, member in zip(segment.parts, members, strict=True)]
-        types = ["uint32_t" if p.call is None else f"{f}_record" for p, f in zip(segment.parts, functions, strict=True)]
+        types = [
+            _stream(p)[1] if p.call is None else f"{f}_record" for p, f in zip(segment.parts, functions, strict=True)
+        ]
         way = "from the top down" if segment.direction > 0 else "from the bottom up"
+        strip = "" if segment.columns is None else f"{segment.columns.width} columns, "
         return SegmentFunction(
             name=name,
-            comment=f"Step {index}, row by row {way}: {_kinds(segment)}",
+            comment=f"Step {index}, {strip}row by row {way}: {_kinds(segment)}",
             fields=tuple(zip(types, members, strict=True)),
             statements=tuple(_statements(segment, functions, places, members)),
         )
 
     def _record(self, part: Part) -> int | str | Members:
         if part.call is None:
-            return place(_streamed(part).offset, self._spans)
+            return self._stream_record(part)
         return self._rows[_key(part)].bound.record(_user(part, part.call), self._names, self._spans)
 
+    def _stream_record(self, part: Part) -> int | str | Members:
+        """Where rows that travel lie; where a feed keeps some of their columns, where a whole one lies and which."""
+        rows = _streamed(part)
+        to = place(rows.offset, self._spans)
+        if rows.columns is None:
+            return to
+        assert part.scratch is not None
+        pixel = self._pixels[part.tensor]
+        first, size = rows.columns.first * pixel, rows.columns.width * pixel
+        return [("to", to), ("row", place(part.scratch, self._spans)), ("first", first), ("bytes", size)]
 
-#: what brings a row of the input and hands one of the output away
-_STREAM = {"feed": "read_row", "drain": "write_row"}
+
+def _stream(part: Part) -> tuple[str, str]:
+    """What moves a row of the input or the output, and the type of its member of a record."""
+    if part.kind == "drain":
+        return "write_row", "uint32_t"
+    return ("read_row", "uint32_t") if _streamed(part).columns is None else ("read_columns", "columns_record")
 
 
 def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
@@ -158,6 +178,8 @@ def _row_function(graph: Graph, name: str, bound: Function, part: Part, call: Ca
     inputs, working = operands("input", len(call.inputs)), _working(band)
     shapes = ["x".join(map(str, graph.tensors[t].shape)) for t in (*call.inputs, *call.outputs)]
     sizes = f"{' and '.join(shapes[:-1])} to {shapes[-1]}" if call.kernel.literal else "shapes from its record"
+    if call.kernel.literal and part.output is not None and part.output.columns is not None:
+        sizes += f", {part.output.columns.width} columns of it"
     return RowFunction(
         name=name,
         kernel=call.kernel.function,
@@ -218,6 +240,10 @@ def _streamed(part: Part) -> Rows:
     rows = part.output if part.kind == "feed" else part.inputs[0]
     assert rows is not None
     return rows
+
+
+def _columns(segment: Segment) -> str:
+    return "" if segment.columns is None else f", columns {segment.columns.first} to {segment.columns.last - 1}"
 
 
 def _kinds(segment: Segment) -> str:

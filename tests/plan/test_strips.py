@@ -1,0 +1,88 @@
+"""Strips: segments run once per part of their columns, replayed in a poisoned arena and by the kernels themselves."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host_build import Case, run_models
+from random_networks import RandomNetwork
+from replay import replay
+from shoal import boards
+from shoal.boards.board import Board
+from shoal.network.execute import execute
+from shoal.network.graph import Graph
+from shoal.network.read_tflite import parse
+from shoal.network.simplify import simplify
+from shoal.operators import kind
+from shoal.plan import arena, candidates
+from shoal.plan.assemble import assemble
+from shoal.plan.lifetimes import Cut, needs
+from shoal.plan.planner import lay_out
+from shoal.plan.steps import Options, Plan
+
+BOARD = boards.load("mps2_an386")
+
+
+class Images(RandomNetwork):
+    """A network of operators that have windows, or none: in most of them any part can run in strips."""
+
+    def grow(self) -> None:
+        choices = [self.convolution, self.convolution, self.depthwise, self.depthwise, self.pool, self.unary]
+        choices += [self.binary, self.pad]
+        choices[int(self.rng.integers(len(choices)))]()
+
+
+def inputs(graph: Graph, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(-128, 128, graph.tensors[t].shape).astype(graph.tensors[t].dtype) for t in graph.inputs]
+
+
+def stripped(number: int, feed: str, graph: Graph, board: Board, options: Options) -> Plan:
+    """As many tasks as can from the first on in strips, in one of the ways there are, the others over whole tensors."""
+    calls = [kind(o.kind).calls(o, graph.tensors, board.core.features) for o in graph.operators]
+    work = candidates.work(graph, calls, feed, "whole", strips=board.core.features)
+    everything = range(len(work.tasks) - 1, -1, -1)
+    found = [c for last in everything for c in candidates.candidates(work, 0, last) if c.strips]
+    if not found:
+        return lay_out(graph, board, options)
+    longest = [c for c in found if c.last == found[0].last]
+    candidate = longest[number % len(longest)]
+    cuts = [Cut(candidate, candidate.options[number % len(candidate.options)])]
+    for k in range(candidate.last + 1, len(work.tasks)):
+        one = candidates.whole(work, k, work.tasks[k].calls[0])
+        cuts.append(Cut(one, one.options[0]))
+    need = needs(work, cuts)
+    layout = arena.greedy(need.buffers, need.conflicts, 0)
+    return assemble(work, cuts, need, layout, candidate.bound, board, options)
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 10**6),
+    length=st.integers(1, 7),
+    number=st.integers(0, 20),
+    feed=st.sampled_from(["whole", "rows"]),
+)
+def test_strips_of_random_networks_are_exact(seed: int, length: int, number: int, feed: str) -> None:
+    graph = simplify(parse(Images(seed, length).model, "model", "model"))
+    replay(stripped(number, feed, graph, BOARD, Options()), inputs(graph, seed))
+
+
+@settings(max_examples=2)
+@given(seeds=st.lists(st.integers(0, 10**6), min_size=8, max_size=8), dsp=st.booleans())
+def test_strips_of_random_networks_in_c(seeds: list[int], dsp: bool) -> None:
+    cases, expected = [], []
+    for number, seed in enumerate(seeds):
+        network = Images(seed, 1 + seed % 6)
+        samples = [[network.random_input()] for _ in range(2)]
+        how = partial(stripped, seed % 7, ("whole", "rows")[number % 2])
+        cases.append(Case(network.model, samples, features=frozenset({"dsp"} if dsp else ()), planner=how))
+        graph = simplify(parse(network.model, "model", "model"))
+        expected.append([execute(graph, sample) for sample in samples])
+    for seed, outputs, wanted in zip(seeds, run_models(cases), expected, strict=True):
+        for output, want in zip(outputs, wanted, strict=True):
+            np.testing.assert_array_equal(output[0].reshape(-1), want[0].reshape(-1), err_msg=str(seed))
