@@ -43,9 +43,10 @@ def saved(size: int, passes: int, flash: Region, region: Region) -> float:
 
 def _calls(work: Work, cuts: Sequence[Cut], needs: Needs) -> Iterator[tuple[int, Call, range]]:
     """Task, call and times of all that has constants in flash and is one step: strips would copy them again each."""
-    steps = iter(needs.times)
+    steps = 0
     for cut in cuts:
-        times = [next(steps) for _ in cut.candidate.strips or (None,)][0]
+        times = needs.times[steps]
+        steps += max(1, len(cut.candidate.strips))
         for k, call in enumerate(() if cut.candidate.strips else cut.option.calls, cut.candidate.first):
             if call is not None and call.constants and not work.tasks[k].page_bytes:
                 yield k, call, times
