@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shoal_log import ANSWER, FRAME, Chain
 
-from shoal.bench.replay import FULL_PAUSE, RETRY, Member, Wire, replay
+from shoal.bench.replay import FULL_PAUSE, RETRY, Member, Wire, figures, replay
 from shoal.errors import BadInput
 from shoal.link.events import FrameSeen
 from shoal.link.messages import Type
@@ -216,3 +216,16 @@ def test_frames_have_the_sizes_that_the_closed_forms_assume():
     chain = Chain([0.1], [500, 10], 1000)
     assert [size for _, size in chain.pieces(0)] == [227, 227, 46]
     assert chain.transfer(1) == pytest.approx((FRAME + 15 + 10 + ANSWER) / 1000)
+
+
+def test_the_figures_of_a_bench():
+    chain = Chain([0.5, 0.5], [3000, 3000, 10], bandwidth=11520)
+    document = figures(iter(chain.run(INPUTS, in_flight=4)), chain.members, chain.wires)
+    latency, throughput = document["latency"], document["throughput"]
+    assert latency["milliseconds_estimated"] == pytest.approx(1000 * sum(stages(chain)), rel=0.1)
+    assert latency["compute_milliseconds"] == 1000
+    assert throughput["one_at_a_time_per_second"] < throughput["per_second_estimated"]
+    assert (throughput["longest_stage"], throughput["in_flight"], throughput["inputs"]) == ("n1", 4, 26)
+    assert max(s["milliseconds"] for s in document["stages"]) == throughput["longest_stage_milliseconds"]
+    assert len(document["timeline"]["answered"]) == INPUTS
+    assert {latency["source"], throughput["source"], document["timeline"]["source"]} == {"model"}

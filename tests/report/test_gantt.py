@@ -70,5 +70,5 @@ def test_the_same_figures_give_the_same_file(tmp_path, shown, ending):
 def test_spans_join_the_frames_of_an_input(shown):
     carried = [s for s in shown["spans"] if s["lane"] == "a" and s["kind"] == "transfer"]
     # what was refused at first is a span of its own
-    assert {s["inference"] for s in carried} == set(range(30)) and len(carried) < 2 * 60
+    assert {s["input"] for s in carried} == set(range(30)) and len(carried) < 2 * 60
     assert all(s["end"] >= s["start"] >= 0 for s in shown["spans"])

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 HUB = "hub"
 
+#: what is said beside its figures
+ASSUMPTION = (
+    "replayed from the frames that were exchanged: wires at their line rate and delay, one frame at a time each way;"
+    " nodes and the host take no time for frames"
+)
+
 #: seconds until an inference that was refused for want of room is offered again, unless the node says earlier that it
 #: has room now, in a frame of so many bytes
 FULL_PAUSE = 0.1
@@ -103,9 +109,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Replayed:
-    """Seconds from the first question on; `begun` and `answered` by inference, in their order. `in_flight`: inferences
+    """Seconds from the first question on; `begun` and `answered` in the order of `inferences`. `in_flight`: inferences
     under way at once."""
 
+    inferences: tuple[int, ...]
     computed: tuple[Computed, ...]
     carried: tuple[Carried, ...]
     begun: tuple[float, ...]
@@ -378,6 +385,7 @@ class _Replay:
         if unanswered:
             raise BadInput(f"inference {unanswered[0]} does not come to an answer", where="the log of a shoal")
         return Replayed(
+            inferences=tuple(self.script.inferences),
             computed=tuple(self.computed),
             carried=tuple(self.carried),
             begun=tuple(self.begun[i] for i in self.script.inferences),
@@ -425,15 +433,11 @@ class _Replay:
     def _send(self, number: int, questions: Sequence[_Question]) -> _Steps:
         """What a node gives on: its outputs, then that it is done."""
         held = {q.inference for q in self.script.asked if q.type == Type.RELEASE and q.destination == number}
-        for inference, group in itertools.groupby(questions, lambda q: q.inference):
-            asked = list(group)
+        for inference, asked in itertools.groupby(questions, lambda q: q.inference):
             yield self.ran[number, inference]
-            last = max((i for i, q in enumerate(asked) if q.type != Type.DONE), default=-1)
-            for i, q in enumerate(asked):
-                if i == last + 1 and inference not in held:
-                    self._let_go(number)
+            for q in asked:
                 yield from self._ask(q)
-            if last + 1 == len(asked) and inference not in held:
+            if inference not in held:
                 self._let_go(number)
 
     def _let_go(self, number: int) -> None:
@@ -517,28 +521,59 @@ class _Replay:
 # as a document
 
 
+def figures(events: Iterable[Event], members: Sequence[Member], wires: Sequence[Wire]) -> dict[str, Any]:
+    """Of `shoal bench` of a shoal: `latency` of one input alone, `throughput` of as many under way as in the log,
+    `stages` and `timeline`. Raises what `replay` raises."""
+    seen = list(events)
+    full, alone = replay(seen, members, wires), replay(seen, members, wires, in_flight=1)
+    computing = sum(m.compute for m in members)
+    return {
+        "latency": {
+            "milliseconds_estimated": _milliseconds(alone.latency()),
+            "compute_milliseconds": _milliseconds(computing),
+            "link_milliseconds": _milliseconds(max(alone.latency() - computing, 0.0)),
+            "source": "model",
+            "assumption": ASSUMPTION,
+        },
+        "throughput": {
+            "per_second_estimated": round(full.throughput(), 6),
+            "one_at_a_time_per_second": round(alone.throughput(), 6),
+            "longest_stage": full.longest.name,
+            "longest_stage_milliseconds": _milliseconds(full.longest.seconds),
+            "in_flight": full.in_flight,
+            "inputs": len(full.answered) - full.filling,
+            "source": "model",
+            "assumption": ASSUMPTION,
+        },
+        "stages": [{"name": s.name, "kind": s.kind, "milliseconds": _milliseconds(s.seconds)} for s in full.stages],
+        "timeline": timeline(full, members, wires),
+    }
+
+
 def timeline(replayed: Replayed, members: Sequence[Member], wires: Sequence[Wire]) -> dict[str, Any]:
-    """Who does what when, in milliseconds: `lanes` (nodes and wires, in the order given), `spans` of each. Frames of an
-    inference that follow each other on one way of a wire are one span, questions apart from answers."""
+    """Who does what when, in milliseconds: `lanes` (nodes and wires, in the order given), `spans` of each; inputs are
+    counted from 0. Frames of an inference that follow each other on one way of a wire are one span, questions apart
+    from answers."""
+    place = {inference: i for i, inference in enumerate(replayed.inferences)}
     longest = max((c.end - c.start for c in replayed.carried), default=0.0)
     lanes: list[dict[str, Any]] = [{"name": m.name, "kind": "node", "ends": None} for m in members]
     lanes += [{"name": w.name, "kind": "wire", "ends": list(w.ends)} for w in wires]
     spans: list[dict[str, Any]] = [
-        _span(c.node, None, "compute", c.inference, c.start, c.end) for c in replayed.computed
+        _span(c.node, None, "compute", place[c.inference], c.start, c.end) for c in replayed.computed
     ]
     groups: dict[tuple[Any, ...], list[Carried]] = defaultdict(list)
     for c in replayed.carried:
-        groups[c.wire, c.sender, c.answer, c.inference].append(c)
-    for (wire, sender, answer, inference), frames in groups.items():
+        groups[c.wire, c.sender, c.answer, place[c.inference]].append(c)
+    for (wire, sender, answer, number), frames in groups.items():
         frames.sort(key=lambda c: c.start)
         start, end = frames[0].start, frames[0].end
         for c in frames[1:]:
             # an answer's way, and as long again
             if c.start - end > 2 * longest + 2 * max(w.delay for w in wires):
-                spans.append(_span(wire, sender, "answer" if answer else "transfer", inference, start, end))
+                spans.append(_span(wire, sender, "answer" if answer else "transfer", number, start, end))
                 start = c.start
             end = c.end
-        spans.append(_span(wire, sender, "answer" if answer else "transfer", inference, start, end))
+        spans.append(_span(wire, sender, "answer" if answer else "transfer", number, start, end))
     spans.sort(key=lambda s: (s["start"], s["lane"], s["kind"]))
     return {
         "source": "model",
@@ -550,12 +585,12 @@ def timeline(replayed: Replayed, members: Sequence[Member], wires: Sequence[Wire
     }
 
 
-def _span(lane: str, sender: str | None, kind: str, inference: int, start: float, end: float) -> dict[str, Any]:
+def _span(lane: str, sender: str | None, kind: str, number: int, start: float, end: float) -> dict[str, Any]:
     return {
         "lane": lane,
         "from": sender,
         "kind": kind,
-        "inference": inference,
+        "input": number,
         "start": _milliseconds(start),
         "end": _milliseconds(end),
     }

@@ -157,11 +157,11 @@ def _lane(
         start, end = span["start"] / scale, min(span["end"] / scale, shown)
         if start >= shown:
             continue
-        colour = colours.series[span["inference"] % len(colours.series)]
+        colour = colours.series[span["input"] % len(colours.series)]
         if node:
             ax.barh(top + tall / 2, end - start, left=start, height=tall * 0.66, color=colour)
             if end - start > _NAMED * shown:
-                ax.text((start + end) / 2, top + tall / 2, str(span["inference"] + 1), color="white", ha="center",
+                ax.text((start + end) / 2, top + tall / 2, str(span["input"] + 1), color="white", ha="center",
                         va="center", fontsize=9, weight="bold", clip_on=True)  # fmt: skip
         else:
             # downstream above, upstream below
