@@ -90,6 +90,93 @@ def curve_page(document: Mapping[str, Any], version: str) -> str:
     )
 
 
+_NODE_COLUMNS = (
+    ("Node", True),
+    ("Operators", False),
+    ("Instructions", False),
+    ("Computing", False),
+    ("Arena", False),
+    ("Flash", False),
+    ("Takes", False),
+    ("Gives", False),
+    ("Bytes", True),
+)
+
+
+def shoal_page(document: Mapping[str, Any], version: str) -> str:
+    """The page for a document of `shoal bench` of a shoal."""
+    from shoal.report import plots
+
+    latency, throughput = document["latency"], document["throughput"]
+    stages = [s for s in document["stages"] if s["kind"] != "wire" or s["milliseconds"] >= 1]
+    stages.sort(key=lambda s: -s["milliseconds"])
+    rest = [s for s in document["stages"] if s not in stages]
+    shown = [
+        {
+            "title": "Who does what when",
+            "caption": f"{throughput['in_flight']} inputs under way at once, from the first to a few answers after the"
+            " pipeline is full. Replayed from the frames that nodes exchanged, with counted compute and modelled"
+            " wires; no time here was measured.",
+            "svg": plots.timeline(document["timeline"]),
+            "table": None,
+        },
+        {
+            "title": "Stages",
+            "caption": "What each part is busy for with one input, alone; the longest sets the pace of them all."
+            + (f" Below 1 ms: {', '.join(s['name'] for s in rest)}." if rest else ""),
+            "svg": plots.boards(
+                [{"label": s["name"]} for s in stages],
+                [
+                    {
+                        "title": "milliseconds of one input, model",
+                        "parts": [(None, [s["milliseconds"] for s in stages])],
+                        "texts": [f"{s['milliseconds']:,.1f}" for s in stages],
+                    }
+                ],
+            ),
+            "table": None,
+        },
+    ]
+    assumed = dict.fromkeys((latency["assumption"], throughput["assumption"]))
+    notes = [*(f"assumed: {a}" for a in assumed)]
+    if document["exact_reason"]:
+        notes.append(document["exact_reason"])
+    if document["degraded"]:
+        notes.append("degraded: answered by a plan without a node that was lost")
+    return _rendered(
+        document,
+        version,
+        title=f"{document['model']} over {_count(len(document['nodes']), 'node')}",
+        subtitle=f"{throughput['per_second_estimated']:,.3g} answers a second pipelined,"
+        f" {throughput['one_at_a_time_per_second']:,.3g} one at a time;"
+        f" {latency['milliseconds_estimated']:,.1f} ms to an answer: by a model. {document['topology'].capitalize()}."
+        f" Model file {document['model_sha256'][:16]}….",
+        heading="Nodes",
+        sources=_sources(document["nodes"]),
+        columns=[{"title": title, "word": word} for title, word in _NODE_COLUMNS],
+        rows=[_node_row(node) for node in document["nodes"]],
+        notes=notes,
+        plots=shown,
+    )
+
+
+def _node_row(node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    chunk, latency = node["chunks"][0], node["latency"]
+    computing = latency["milliseconds"] if latency["milliseconds"] is not None else latency["milliseconds_estimated"]
+    exact = {True: ("equal", "word good"), False: ("different", "word bad"), None: ("not checked", "word")}
+    return [
+        _cell(node["name"], note=f"{node['board']}, {source(node)}"),
+        _cell(f"{chunk['first']} to {chunk['last'] - 1}"),
+        _cell("–" if latency["instructions"] is None else f"{latency['instructions']:,}"),
+        _cell("–" if computing is None else f"{computing:,.2f} ms"),
+        _cell(f"{node['ram']['arena_bytes']:,}"),
+        _cell("–" if node["flash"]["total_bytes"] is None else f"{node['flash']['total_bytes']:,}"),
+        _cell(f"{node['bytes_in']:,}"),
+        _cell(f"{node['bytes_out']:,}"),
+        _cell(*exact[node["exact"]]),
+    ]
+
+
 def _rendered(document: Mapping[str, Any], version: str, *, plots: Sequence[Mapping[str, Any]], **parts: Any) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
