@@ -29,7 +29,6 @@ from shoal.link.emulators.regions import RegionReader, marks
 if TYPE_CHECKING:
     from shoal.boards.board import Board
     from shoal.build.builder import Built
-    from shoal.link.emulators.node import EmulatedNode
 
 FLASH_BYTES = 4 << 20
 _IROM, _DROM = 0x42000000, 0x3C000000
@@ -65,15 +64,9 @@ _MPCCR = 0x7E2
 _VENDOR_CSRS = (0x7E0, 0x7E1, _MPCCR, *range(0x800, 0x806))
 
 
-def open(directory: Path, board: Board, built: Built, count: Sequence[str]) -> EmulatedNode:
+def open(board: Board, built: Built, count: Sequence[str]) -> Emulator:
     """The board of a generated folder with its built firmware; see `start` for what is counted and for errors."""
-    from shoal.link.client import Expected
-    from shoal.link.emulators.node import EmulatedNode
-    from shoal.render.manifest import load
-
-    manifest = load(directory)
-    emulator = start(built.image, built.elf, name=f"emulated {board.id}", count=count)
-    return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))
+    return start(built.image, built.elf, name=f"emulated {board.id}", count=count)
 
 
 def start(

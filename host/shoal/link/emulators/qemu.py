@@ -20,28 +20,21 @@ from shoal.link.emulators.regions import RegionReader, marks
 if TYPE_CHECKING:
     from shoal.boards.board import Board
     from shoal.build.builder import Built
-    from shoal.link.emulators.node import EmulatedNode
 
 #: QEMU's first major version with each plugin API that a plugin for it may declare; the calls used are in all of them
 _PLUGIN_API = ((9, 2), (6, 1))
 
 
-def open(directory: Path, board: Board, built: Built, count: Sequence[str]) -> EmulatedNode:
+def open(board: Board, built: Built, count: Sequence[str]) -> Emulator:
     """The board of a generated folder with its built firmware; see `start` for what is counted and for errors."""
-    from shoal.link.client import Expected
-    from shoal.link.emulators.node import EmulatedNode
-    from shoal.render.manifest import load
-
     assert board.emulator is not None
-    manifest = load(directory)
-    emulator = start(
+    return start(
         built.elf,
         board.emulator.settings,
         name=f"{board.id} in QEMU",
         count=count,
         blocks=board.core.cycle_table is not None,
     )
-    return EmulatedNode(emulator, Expected(built.build_id, manifest["model"]["sha256"]))
 
 
 def start(
