@@ -244,14 +244,15 @@ def _read_ways(
 
 
 def _read_window(script: _Script, frames: Sequence[FrameSeen], epoch: int | None) -> None:
-    """Inferences in their order, and how many of them were under way at once: begun, and not answered as a whole."""
+    """Inferences in their order, and how many of them were under way at once: begun, and not all told to the host."""
     first: dict[int, int] = {}
     last: dict[int, int] = {}
+    answered = {f.inference for f in frames if f.type == Type.DELIVER and f.destination == HOST_NODE}
     for number, f in enumerate(frames):
         if f.epoch == epoch and f.inference is not None:
             if f.type == Type.BEGIN and f.source == HOST_NODE:
                 first.setdefault(f.inference, number)
-            elif f.type == Type.DELIVER and f.destination == HOST_NODE:
+            elif f.inference in answered and f.destination == HOST_NODE:
                 last[f.inference] = number
     script.inferences = [i for i in first if i in last]
     if not script.inferences:
@@ -355,6 +356,9 @@ class _Replay:
         self.begun: dict[int, float] = {}
         self.answered_at: dict[int, float] = {}
         self.answered = {i: environment.event() for i in script.inferences}
+        #: what the host is still to be told of an inference until it takes another, and that it was
+        self.untold: dict[int, int] = defaultdict(int)
+        self.told = {i: environment.event() for i in script.inferences}
         #: pieces that a node, or the host, still waits for; what happens when none is left
         self.missing: dict[tuple[int, int], int] = defaultdict(int)
         self.complete: dict[tuple[int, int], simpy.Event] = defaultdict(environment.event)
@@ -401,6 +405,8 @@ class _Replay:
         for q in self.script.asked:
             if q.source != HOST_NODE:
                 spoke.add((q.source, q.inference))
+            if q.type in (Type.DELIVER, Type.DONE) and q.destination == HOST_NODE:
+                self.untold[q.inference] += 1
             if q.type == Type.DELIVER and (q.destination, q.inference) not in spoke:
                 self.missing[q.destination, q.inference] += 1
             if q.type == Type.DELIVER and q.destination == HOST_NODE:
@@ -420,7 +426,7 @@ class _Replay:
         for q in questions:
             before = order[q.inference] - self.script.in_flight
             if before >= 0:
-                yield self.answered[self.script.inferences[before]]
+                yield self.told[self.script.inferences[before]]
             if q.type == Type.DELIVER and (q.inference, q.tensor) not in self.had:
                 yield self.kept[q.inference, q.tensor]
             self.begun.setdefault(q.inference, self.environment.now)
@@ -502,6 +508,10 @@ class _Replay:
             return None if slot.holds == q.inference else slot.freed
         if q.type == Type.RELEASE:
             self._let_go(q.destination)
+        if q.type in (Type.DELIVER, Type.DONE) and q.destination == HOST_NODE:
+            self.untold[q.inference] -= 1
+            if self.untold[q.inference] == 0:
+                self.told[q.inference].succeed()
         if q.type == Type.DELIVER:
             place = (q.destination, q.inference)
             self.missing[place] -= 1
