@@ -17,7 +17,8 @@
  *   SHOAL_TRIGGER_PORT, SHOAL_TRIGGER_PIN             the pin raised around inferences
  *   SHOAL_WATCHDOG_MS            defined only if a watchdog is wanted; hal_tick feeds it
  *   SHOAL_RING_BYTES             receive ring of one port, a power of two; default below
- * The model's sources get -DSHOAL_TICK=hal_tick, and declare `void SHOAL_TICK(void);` themselves where it is defined.
+ *   SHOAL_NODE                   1 for a node of a shoal; default below
+ * The model's sources get -DSHOAL_TICK=hal_tick (a shoal's node: node_tick), and declare `void SHOAL_TICK(void);` themselves where it is defined.
  *
  * Symbols of the linker script: _stack_bottom, _stack_top (main's stack), _handler_stack_bottom, _handler_stack_top,
  * _data_load, _data_start, _data_end, _bss_start, _bss_end, _noinit_start, _noinit_end (section .noinit, kept over a
@@ -42,8 +43,17 @@
 #define SHOAL_NOINIT __attribute__((section(".noinit")))
 #endif
 
+/* 1 for a node of a shoal, which has neighbours besides its host (runtime/node.h). */
+#ifndef SHOAL_NODE
+#define SHOAL_NODE 0
+#endif
+
 #ifndef SHOAL_RING_BYTES
+#if SHOAL_NODE
+#define SHOAL_RING_BYTES 1024 /* frames of two neighbours and of those behind them, between two steps */
+#else
 #define SHOAL_RING_BYTES 256
+#endif
 #endif
 
 #ifndef SHOAL_UARTS

@@ -1,6 +1,8 @@
 #include "link.h"
 
 #include "../runtime/fault.h"
+#include "../runtime/model.h"
+#include "../runtime/node.h"
 
 enum {
     HISTORY = 8, /* requests that may be on the way at once */
@@ -14,6 +16,9 @@ typedef struct {
     uint16_t earlier; /* the session before: a late frame of its opening must not bring it back */
     uint16_t last;    /* sequence number of the last request that was run */
     uint16_t repeats;
+#if SHOAL_NODE
+    uint32_t sent;
+#endif
     uint8_t status[HISTORY]; /* of the last requests, by sequence number */
     uint8_t kept_length;     /* the last answer, whole; 0 where it is made anew */
     uint8_t kept[KEPT_ANSWER];
@@ -22,8 +27,11 @@ typedef struct {
 static link_port ports[SHOAL_UARTS];
 static uint8_t body[FRAME_MAX];
 static uint8_t node = FIRST_NODE;
-static bool asking;
+static bool busy;
 static uint16_t ask_sequence;
+#if SHOAL_NODE
+static uint8_t routes[MODEL_NODES];
+#endif
 
 SHOAL_LINK uint8_t *link_room(void) {
     return body + FRAME_HEADER + 1;
@@ -47,10 +55,17 @@ SHOAL_LINK static void fill_header(uint8_t *to, uint8_t destination, uint8_t typ
     put16(to + FRAME_SEQUENCE_AT, sequence);
 }
 
+SHOAL_LINK static void send(unsigned port, uint8_t *from, uint8_t length) {
+#if SHOAL_NODE
+    ports[port].sent += (uint32_t)length + FRAME_CRC + 3; /* COBS, and a zero at each end */
+#endif
+    frame_send(port, from, length);
+}
+
 SHOAL_LINK static void send_answer(const link_request *request, uint8_t status, uint8_t length) {
     fill_header(body, request->source, (uint8_t)(request->type | MESSAGE_REPLY), request->session, request->sequence);
     body[FRAME_HEADER] = status;
-    frame_send(request->port, body, (uint8_t)(FRAME_HEADER + 1 + length));
+    send(request->port, body, (uint8_t)(FRAME_HEADER + 1 + length));
 }
 
 SHOAL_LINK void link_answer(const link_request *request, uint8_t status, uint8_t length) {
@@ -77,7 +92,9 @@ SHOAL_LINK static void open_session(const link_request *request) {
         port->repeats = 0;
         port->status[0] = STATUS_OK;
         port->kept_length = 0;
-        node = request->payload[0];
+        if (!SHOAL_NODE) { /* a shoal's nodes have theirs from the start, and routes by it */
+            node = request->payload[0];
+        }
     }
     /* The last number tells an opening that came twice from two that chose the same session. */
     uint8_t *to = put16(put16(link_room(), SHOAL_RING_BYTES), port->last);
@@ -92,11 +109,16 @@ SHOAL_LINK static bool accept(const link_request *request) {
         open_session(request);
         return false;
     }
-    if (asking) {
+    bool pure = (request->type & MESSAGE_PURE) != 0;
+#if SHOAL_NODE
+    const bool refused = (busy && !pure) || node_is_at_work(request->type);
+#else
+    const bool refused = busy;
+#endif
+    if (refused) {
         send_answer(request, STATUS_BUSY, 0);
         return false;
     }
-    bool pure = (request->type & MESSAGE_PURE) != 0;
     if (request->session == NO_SESSION && pure) {
         return true;
     }
@@ -126,6 +148,20 @@ SHOAL_LINK static bool accept(const link_request *request) {
     return false;
 }
 
+#if SHOAL_NODE
+/* A frame for another node goes on, never back; one for the host has the host at the end of either way. */
+SHOAL_LINK static void forward(unsigned came, uint8_t *frame, uint8_t length) {
+    const uint8_t destination = frame[FRAME_DESTINATION_AT];
+    unsigned port = link_route(destination);
+    if (port == came && destination == HOST_NODE) {
+        port = came ^ 1u;
+    }
+    if (port != came && port < SHOAL_UARTS) {
+        send(port, frame, length);
+    }
+}
+#endif
+
 /* The next whole frame that is for this node, from what has arrived on a port. */
 SHOAL_LINK static bool next_frame(unsigned number, link_request *frame) {
     frame_receiver *receiver = &ports[number].receiver;
@@ -137,6 +173,9 @@ SHOAL_LINK static bool next_frame(unsigned number, link_request *frame) {
         const uint8_t *from = receiver->body;
         uint8_t destination = from[FRAME_DESTINATION_AT];
         if (destination != node && destination != ANY_NODE) {
+#if SHOAL_NODE
+            forward(number, receiver->body, length);
+#endif
             continue;
         }
         *frame = (link_request){
@@ -159,7 +198,16 @@ SHOAL_LINK static bool next_frame(unsigned number, link_request *frame) {
 }
 
 SHOAL_LINK static bool is_request(const link_request *frame) {
-    return (frame->type & MESSAGE_REPLY) == 0 && frame->type != MESSAGE_FAULT && frame->type != MESSAGE_STARTED;
+    return (frame->type & MESSAGE_REPLY) == 0 && (frame->type & MESSAGE_KIND) != MESSAGE_NOTICE;
+}
+
+/* An answer or a notice that nobody waits for here. */
+SHOAL_LINK static void overhear(const link_request *frame) {
+#if SHOAL_NODE
+    node_heard(frame);
+#else
+    (void)frame;
+#endif
 }
 
 SHOAL_LINK bool link_poll(link_request *request) {
@@ -167,7 +215,9 @@ SHOAL_LINK bool link_poll(link_request *request) {
     for (unsigned i = 0; i < SHOAL_UARTS; i++) {
         turn = turn + 1 < SHOAL_UARTS ? turn + 1 : 0;
         while (next_frame(turn, request)) {
-            if (is_request(request) && accept(request)) {
+            if (!is_request(request)) {
+                overhear(request);
+            } else if (accept(request)) {
                 return true;
             }
         }
@@ -182,10 +232,16 @@ SHOAL_LINK static bool await(const link_question *question, link_request *answer
         for (unsigned number = 0; number < SHOAL_UARTS; number++) {
             while (next_frame(number, answer)) {
                 if (is_request(answer)) {
-                    (void)accept(answer);
+                    if (accept(answer)) {
+#if SHOAL_NODE
+                        node_serve(answer);
+#endif
+                    }
                 } else if (number == question->port && answer->type == (question->type | MESSAGE_REPLY) &&
                            answer->session == NO_SESSION && answer->sequence == ask_sequence && answer->length > 0) {
                     return true;
+                } else {
+                    overhear(answer);
                 }
             }
         }
@@ -195,19 +251,24 @@ SHOAL_LINK static bool await(const link_question *question, link_request *answer
     return false;
 }
 
+/* A question as a frame: anew each time, for whoever was answered meanwhile was answered from the same buffer. */
+SHOAL_LINK static void put_question(const link_question *question, uint16_t sequence) {
+    fill_header(body, question->destination, question->type, NO_SESSION, sequence);
+    uint8_t *to = put_bytes(body + FRAME_HEADER, question->head, question->head_length);
+    to = put_bytes(to, question->data, question->data_length);
+    send(question->port, body, (uint8_t)(to - body));
+}
+
 SHOAL_LINK bool link_ask(const link_question *question, link_request *answer) {
     ask_sequence++;
-    asking = true;
+    const bool held = busy;
+    busy = true;
     bool answered = false;
     for (uint8_t tries = 0; tries < question->tries && !answered; tries++) {
-        /* anew each time: whoever was turned away meanwhile was answered from the same buffer */
-        fill_header(body, ANY_NODE, question->type, NO_SESSION, ask_sequence);
-        uint8_t *to = put_bytes(body + FRAME_HEADER, question->head, question->head_length);
-        to = put_bytes(to, question->data, question->data_length);
-        frame_send(question->port, body, (uint8_t)(to - body));
+        put_question(question, ask_sequence);
         answered = await(question, answer);
     }
-    asking = false;
+    busy = held;
     return answered;
 }
 
@@ -215,5 +276,36 @@ SHOAL_LINK void link_notice(uint8_t type, const uint8_t *payload, uint8_t length
     uint8_t notice[FRAME_HEADER + NOTICE_BYTES + FRAME_CRC];
     fill_header(notice, HOST_NODE, type, NO_SESSION, 0);
     put_bytes(notice + FRAME_HEADER, payload, length);
-    frame_send(0, notice, (uint8_t)(FRAME_HEADER + length));
+    for (unsigned port = 0; port < (SHOAL_NODE ? SHOAL_UARTS : 1); port++) { /* the way may be broken */
+        frame_send(port, notice, (uint8_t)(FRAME_HEADER + length));
+    }
 }
+
+#if SHOAL_NODE
+void link_start(void) {
+    node = image.node;
+    link_set_routes(image.routes);
+}
+
+SHOAL_LINK uint8_t link_route(uint8_t destination) {
+    return destination < MODEL_NODES ? routes[destination] : MODEL_NO_ROUTE;
+}
+
+SHOAL_LINK void link_set_routes(const uint8_t *to) {
+    put_bytes(routes, to, MODEL_NODES);
+}
+
+SHOAL_LINK void link_send(const link_question *question, uint16_t sequence) {
+    if (question->port < SHOAL_UARTS) {
+        put_question(question, sequence);
+    }
+}
+
+SHOAL_LINK void link_hold(bool up) {
+    busy = up;
+}
+
+SHOAL_LINK uint32_t link_sent(unsigned port) {
+    return ports[port].sent;
+}
+#endif

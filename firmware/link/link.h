@@ -29,6 +29,7 @@ void link_answer(const link_request *request, uint8_t status, uint8_t length);
  * `tries`: how often it is sent at most, a fifth of a second apart. */
 typedef struct {
     uint8_t port;
+    uint8_t destination;
     uint8_t type;
     uint8_t tries;
     uint8_t head_length;
@@ -49,5 +50,26 @@ void link_notice(uint8_t type, const uint8_t *payload, uint8_t length);
 uint16_t link_repeats(unsigned port);
 
 uint8_t link_node(void);
+
+/* Of a shoal's node. */
+
+/* Takes number and routes from the image. Call it once. */
+void link_start(void);
+
+/* The port by which a node is reached, or MODEL_NO_ROUTE. */
+uint8_t link_route(uint8_t destination);
+
+/* Other routes: MODEL_NODES ports by node number. */
+void link_set_routes(const uint8_t *ports);
+
+/* Sends a question once and goes on; its answer, if any, comes to node_heard. A question of a notice's type has none.
+ */
+void link_send(const link_question *question, uint16_t sequence);
+
+/* While it is up, requests of a session are told that this node is busy. */
+void link_hold(bool up);
+
+/* Bytes of frames that went out of a port. */
+uint32_t link_sent(unsigned port);
 
 #endif

@@ -43,6 +43,8 @@ enum {
     MESSAGE_STATE = 0x4B,
 
     MESSAGE_PURE = 0x40,
+    MESSAGE_NOTICE = 0x30, /* of those bits */
+    MESSAGE_KIND = 0xF0,
     MESSAGE_REPLY = 0x80,
 };
 
@@ -99,6 +101,12 @@ enum {
     ASSIGNMENT_INPUTS_AT = 14,
     ASSIGNMENT_OUTPUTS_AT = 15,
     ASSIGNMENT_HEADER = 16,
+    /* of a DELIVER: epoch, inference, tensor, flags, offset; then, where the flag says so, how the tensor is encoded:
+     * tensor, dtype, bits, packing, reserved, lo, hi, bytes */
+    DELIVER_HEADER = 15,
+    DELIVER_LAST = 1,
+    DELIVER_HEADED = 2,
+    CROSSING_HEADER = 18,
 };
 
 #endif

@@ -13,6 +13,9 @@
 #endif
 
 static uintptr_t deepest;
+#if SHOAL_NODE
+static row_link *under_way;
+#endif
 
 SHOAL_LINK static inline __attribute__((always_inline)) void paint(uintptr_t bottom) {
     volatile uint32_t *end = (volatile uint32_t *)((hal_stack_pointer() - HAL_STACK_SKIP) & ~(uintptr_t)3);
@@ -43,6 +46,9 @@ SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last, row_link *r
     uintptr_t call = hal_stack_pointer();
     uintptr_t before = lowest(memory.stack_bottom, memory.stack_top);
     paint(memory.stack_bottom);
+#if SHOAL_NODE
+    under_way = rows;
+#endif
     hal_trigger(true);
     uint64_t start = hal_cycles();
     if (last != 0) {
@@ -60,3 +66,9 @@ SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last, row_link *r
     result.stack_total = (uint32_t)(memory.stack_top - deepest);
     return result;
 }
+
+#if SHOAL_NODE
+SHOAL_LINK void measure_aside(uint64_t cycles) {
+    under_way->cycles += cycles;
+}
+#endif

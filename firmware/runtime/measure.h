@@ -20,4 +20,7 @@ void measure_start(void);
  * output that travel in rows go over `rows`. */
 measurement measure(unsigned first, unsigned last, row_link *rows);
 
+/* Cycles of the run under way that the model did not take; for a shoal's node. */
+void measure_aside(uint64_t cycles);
+
 #endif

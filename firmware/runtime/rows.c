@@ -28,6 +28,11 @@ SHOAL_LINK static void put_head(uint8_t *to, const row_link *rows, uint8_t space
     put32(put16(to, index), offset);
 }
 
+/* A single board knows whoever is at the other end, a shoal's node may have others in between. */
+SHOAL_LINK static uint8_t asker(const row_link *rows) {
+    return SHOAL_NODE ? rows->run->source : ANY_NODE;
+}
+
 SHOAL_LINK static bool done(const link_question *question, link_request *answer) {
     return link_ask(question, answer) && answer->payload[0] == STATUS_OK;
 }
@@ -41,8 +46,12 @@ SHOAL_LINK static int pull(row_link *rows, uint8_t space, uint16_t index, uint32
         count = size - at < PULLED_MOST ? size - at : PULLED_MOST;
         put_head(head, rows, space, index, offset + at);
         put16(head + HEAD, (uint16_t)count);
-        const link_question question = {
-            .port = rows->run->port, .type = MESSAGE_PULL, .tries = TRIES, .head_length = sizeof head, .head = head};
+        const link_question question = {.port = rows->run->port,
+                                        .destination = asker(rows),
+                                        .type = MESSAGE_PULL,
+                                        .tries = TRIES,
+                                        .head_length = sizeof head,
+                                        .head = head};
         if (!done(&question, &answer) || answer.length != count + 1) {
             return STATUS_NO_ANSWER;
         }
@@ -75,6 +84,7 @@ SHOAL_LINK int rows_write(const void *row, unsigned y, void *context) {
         put_head(head, rows, SPACE_OUTPUT, index, y * size + at);
         const link_question question = {
             .port = rows->run->port,
+            .destination = asker(rows),
             .type = MESSAGE_PUSH,
             .tries = TRIES,
             .head_length = sizeof head,

@@ -1,9 +1,13 @@
 #include "server.h"
 
 #include "../link/link.h"
+#include "chunks.h"
 #include "fault.h"
 #include "measure.h"
 #include "model.h"
+#include "node.h"
+#include "plan.h"
+#include "reply.h"
 #include "rows.h"
 
 enum {
@@ -16,28 +20,9 @@ enum {
     ECHO_TRIES = 5,
 };
 
-/* An answer's status, and how many bytes of link_room follow it. */
-typedef struct {
-    uint8_t status;
-    uint8_t length;
-} reply;
-
 static uint16_t planned_session; /* whose plan packet was taken; 0: nobody's */
 static uint32_t bytes_in;        /* since the last run */
 static uint32_t bytes_out;
-
-SHOAL_LINK static reply answer(const uint8_t *end) {
-    return (reply){STATUS_OK, (uint8_t)(end - link_room())};
-}
-
-SHOAL_LINK static reply refuse(uint8_t status) {
-    return (reply){status, 0};
-}
-
-SHOAL_LINK static reply refuse_value(uint8_t status, uint32_t value) {
-    put32(link_room(), value);
-    return (reply){status, 4};
-}
 
 /* A string with its length in front. */
 SHOAL_LINK static uint8_t *put_text(uint8_t *to, const char *text, uint8_t most) {
@@ -142,10 +127,33 @@ SHOAL_LINK static reply read_piece(const link_request *request) {
     return answer(put_bytes(link_room(), from, size));
 }
 
+#if SHOAL_NODE
+/* What a session that uses the model by itself asks for; other plans are only checked. */
+SHOAL_LINK static bool is_whole(const link_request *request) {
+    const uint8_t *assignment = request->payload + PLAN_HEADER;
+    return request->length >= PLAN_HEADER + ASSIGNMENT_HEADER && request->payload[PLAN_COUNT_AT] == 1 &&
+           get16(assignment + ASSIGNMENT_FIRST_AT) == 0 && get16(assignment + ASSIGNMENT_LAST_AT) == PLAN_LAST_BOUNDARY;
+}
+
+SHOAL_LINK static reply route(const link_request *request) {
+    if (request->length != MODEL_NODES) {
+        return refuse(STATUS_MALFORMED);
+    }
+    link_set_routes(request->payload);
+    return refuse(STATUS_OK);
+}
+#endif
+
 /* This image holds one plan: the whole network as one chunk, as it was generated. */
 SHOAL_LINK static reply plan(const link_request *request) {
     const uint8_t *packet = request->payload;
     const uint8_t *assignment = packet + PLAN_HEADER;
+#if SHOAL_NODE
+    if (!is_whole(request)) {
+        plan_part part;
+        return plan_find(packet, request->length, &part);
+    }
+#endif
     planned_session = 0;
     if (request->length < PLAN_HEADER) {
         return refuse(STATUS_MALFORMED);
@@ -181,6 +189,9 @@ SHOAL_LINK static reply plan(const link_request *request) {
         return refuse_value(STATUS_PLAN_TENSORS, get16(assignment + ASSIGNMENT_HEADER));
     }
     planned_session = request->session;
+#if SHOAL_NODE
+    chunks_leave();
+#endif
     return refuse(STATUS_OK);
 }
 
@@ -189,7 +200,13 @@ SHOAL_LINK static reply run(const link_request *request, unsigned first, unsigne
         return refuse(STATUS_NO_PLAN);
     }
     row_link rows = {.run = request};
+#if SHOAL_NODE
+    chunks_occupy(true);
+#endif
     measurement measured = measure(first, last, &rows);
+#if SHOAL_NODE
+    chunks_occupy(false);
+#endif
     if (measured.code == STATUS_NO_ANSWER) {
         return refuse(STATUS_NO_ANSWER);
     }
@@ -232,6 +249,7 @@ SHOAL_LINK __attribute__((noinline)) static reply ask(const link_request *reques
     uint8_t pattern[ROOM];
     const link_question question = {
         .port = request->payload[0],
+        .destination = ANY_NODE,
         .type = MESSAGE_ECHO,
         .tries = ECHO_TRIES,
         .head_length = request->payload[1],
@@ -254,33 +272,64 @@ SHOAL_LINK __attribute__((noinline)) static reply ask(const link_request *reques
     return refuse(same ? STATUS_OK : STATUS_NO_ANSWER);
 }
 
-SHOAL_LINK static reply dispatch(const link_request *request) {
+/* What comes to the same however often it runs. */
+SHOAL_LINK static reply dispatch_pure(const link_request *request) {
     switch (request->type) {
     case MESSAGE_IDENTIFY:
         return identify();
     case MESSAGE_TENSORS:
         return tensors(request);
+    case MESSAGE_READ:
+        return read_piece(request);
+    case MESSAGE_ECHO:
+        return echo(request);
+#if SHOAL_NODE
+    case MESSAGE_START:
+    case MESSAGE_BEGIN:
+    case MESSAGE_DELIVER:
+    case MESSAGE_RELEASE:
+    case MESSAGE_STATE:
+        return chunks_request(request);
+#endif
+    default:
+        return refuse(STATUS_UNKNOWN);
+    }
+}
+
+SHOAL_LINK static reply dispatch(const link_request *request) {
+    switch (request->type) {
     case MESSAGE_PLAN:
         return plan(request);
     case MESSAGE_WRITE:
         return write_piece(request);
-    case MESSAGE_READ:
-        return read_piece(request);
     case MESSAGE_RUN:
         return run(request, 0, 0);
     case MESSAGE_RUN_STEPS:
         return run_steps(request);
-    case MESSAGE_ECHO:
-        return echo(request);
     case MESSAGE_ASK:
         return ask(request);
     case MESSAGE_RESET:
     case MESSAGE_PROVOKE:
         return refuse(STATUS_OK); /* done once the answer is out */
+#if SHOAL_NODE
+    case MESSAGE_ROUTE:
+        return route(request);
+#endif
     default:
-        return refuse(STATUS_UNKNOWN);
+        return dispatch_pure(request);
     }
 }
+
+#if SHOAL_NODE
+SHOAL_LINK void server_serve(const link_request *request) {
+    const reply made = dispatch_pure(request);
+    link_answer(request, made.status, made.length);
+}
+
+SHOAL_LINK void server_forget(void) {
+    planned_session = 0;
+}
+#endif
 
 SHOAL_LINK bool server_step(void) {
     link_request request;

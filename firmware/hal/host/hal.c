@@ -152,7 +152,14 @@ uint64_t hal_cycles(void) {
     return 0;
 }
 
-void hal_tick(void) {}
+/* What was put waits for no sleep. */
+void hal_tick(void) {
+    for (unsigned i = 0; i < SHOAL_UARTS; i++) {
+        if (ports[i].sent > 0) {
+            send_buffered(&ports[i]);
+        }
+    }
+}
 
 void hal_trigger(bool up) {
     (void)up;

@@ -1,0 +1,274 @@
+"""Host processes with the image of tiny_shoal_image.c, wired to each other and to this end, which is node 0."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import tiny_firmware
+from lines import SocketLine
+from tiny_firmware import SANITIZERS
+
+from shoal.errors import NodeError
+from shoal.link import frames, messages
+from shoal.link.client import Stream
+from shoal.link.frames import Frame
+from shoal.link.host import HostProcess
+from shoal.link.messages import REPLY, Begun, Delivery, Done, Header, Output, Part, State, Status, Type
+
+#: tensors of the image: bytes and dtype
+BYTES = {10: 300, 11: 500, 12: 300, 13: 300, 20: 64, 21: 40, 22: 40, 23: 40}
+INT32 = frozenset({21, 22, 23})
+
+#: a test's own patience, in seconds: far above what anything here takes
+PATIENCE = 60.0
+
+_NO_ROUTE = 255
+
+
+def build(folder: Path, number: int, routes: Mapping[int, int], macros: Mapping[str, str] = {}) -> Path:
+    """The ELF file of node `number`, which reaches node d by port `routes[d]`."""
+    ports = [str(routes.get(d, _NO_ROUTE)) for d in range(messages.ROUTES)]
+    own = {"SHOAL_NODE": "1", "SHOAL_TICK": "node_tick", "TINY_NODE": str(number), "TINY_ROUTES": ",".join(ports)}
+    target = folder / f"node{number}"
+    target.mkdir(parents=True, exist_ok=True)
+    return tiny_firmware.build("host", target, SANITIZERS, own | dict(macros), "tiny_shoal_image.c")
+
+
+def chain_routes(number: int, count: int) -> dict[int, int]:
+    return {d: 0 if d < number else 1 for d in range(count + 1) if d != number}
+
+
+def made(tensors: Mapping[int, bytes]) -> dict[int, bytes]:
+    """All tensors of a variant from its input."""
+    if 10 in tensors:
+        x = tensors[10]
+        a = bytes((3 * x[i % 300] + i) & 255 for i in range(500))
+        b = bytes((a[i] + a[i + 200]) & 255 for i in range(300))
+        return {10: x, 11: a, 12: b, 13: bytes(p ^ q for p, q in zip(b, x, strict=True))}
+    v = tensors[20]
+    p, q = (
+        [sum((i + 1) * (k + 1000) * v[k] for k in range(first, first + 32)) & 0xFFFFFFFF for i in range(10)]
+        for first in (0, 32)
+    )
+    z = [(i + j) & 0xFFFFFFFF for i, j in zip(p, q, strict=True)]
+    return {20: v, **{t: struct.pack("<10I", *s) for t, s in ((21, p), (22, q), (23, z))}}
+
+
+Mistreat = Callable[[bytes], bytes]
+
+
+class Shoal:
+    """Nodes' ports, the wires between them, and this end: `hub` names the port of each wire that ends here. Nothing
+    happens but in `pump`."""
+
+    def __init__(self, elfs: Mapping[int, Path], hub: Mapping[int, tuple[int, int]], wires: list[tuple[int, int]]) -> None:
+        """`hub`: by which port, (node, port), each node is reached from here; `wires`: (k, l): port 1 of k is port 0
+        of l."""
+        self._elfs = dict(elfs)
+        self.processes: dict[int, HostProcess] = {}
+        self._seconds: dict[int, tuple[Stream, socket.socket]] = {}
+        self.ports: dict[tuple[int, int], Stream] = {}
+        for number in elfs:
+            self.start(number)
+        self.hub = dict(hub)
+        self.joints = [((k, 1), (l, 0)) for k, l in wires]
+        self.mistreat: dict[tuple[int, int], Mistreat] = {}
+        self.seen: list[tuple[tuple[int, int], Frame]] = []
+        self._receivers: defaultdict[tuple[int, int], frames.Receiver] = defaultdict(frames.Receiver)
+        self._sequence = 0
+        self._answers: dict[int, bytes] = {}
+        self.epoch = 1
+        self.begun: dict[int, bytes] = {}
+        self.tensors: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
+        self._partial: defaultdict[tuple[int, int], bytearray] = defaultdict(bytearray)
+        self.done: defaultdict[int, dict[int, Done]] = defaultdict(dict)
+        self.lost: list[tuple[int, messages.Lost]] = []
+        self.deaf = False
+
+    def start(self, number: int) -> None:
+        ours, theirs = socket.socketpair()
+        process = HostProcess(self._elfs[number], theirs.fileno())
+        theirs.close()
+        self.processes[number] = process
+        self.ports[number, 0], self.ports[number, 1] = process, SocketLine(ours)
+
+    def kill(self, number: int) -> None:
+        self.processes.pop(number).close()
+        for port in (0, 1):
+            if port:
+                self.ports[number, 1].close()
+            del self.ports[number, port]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in list(self.processes):
+            self.kill(number)
+
+    # the wires
+
+    def pump(self, wait: float = 0.001) -> None:
+        """Carries what has come on, once."""
+        for a, b in self.joints:
+            self._carry(a, b)
+            self._carry(b, a)
+        for end in set(self.hub.values()):
+            if end not in self.ports:
+                continue
+            data = self.mistreat.get(end, bytes)(self.ports[end].read(wait))
+            for frame in self._receivers[end].feed(data):
+                self._take(end, frame)
+
+    def _carry(self, source: tuple[int, int], target: tuple[int, int]) -> None:
+        if source in self.ports:
+            data = self.ports[source].read(0.0)
+            for frame in self._receivers[source].feed(data):
+                self.seen.append((source, frame))
+            data = self.mistreat.get(source, bytes)(data)
+            if data and target in self.ports:
+                self.ports[target].write(data)
+
+    def write(self, end: tuple[int, int], data: bytes) -> None:
+        if end in self.ports:
+            self.ports[end].write(data)
+
+    def send(self, to: int, kind: int, payload: bytes, sequence: int = 0, end: tuple[int, int] | None = None) -> None:
+        frame = Frame(0, to, kind, 0, sequence, payload)
+        self.write(end or self.hub[to], frames.encode(frame))
+
+    def until(self, what: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not what():
+            assert time.monotonic() < deadline, "nothing came of it"
+            self.pump()
+
+    # node 0
+
+    def _take(self, end: tuple[int, int], frame: Frame) -> None:
+        self.seen.append((end, frame))
+        if frame.destination not in (0, messages.ANY_NODE):
+            self.write(self.hub[frame.destination], frames.encode(frame))
+        elif frame.type & REPLY:
+            self._answers[frame.sequence] = frame.payload
+        elif frame.type == Type.LOST:
+            self.lost.append((frame.source, messages.Lost.unpack(frame.payload)))
+        elif frame.type >= Type.IDENTIFY and not self.deaf:
+            status = self._serve(frame)
+            answer = Frame(0, frame.source, frame.type | REPLY, 0, frame.sequence, status)
+            self.write(end, frames.encode(answer))
+
+    def _serve(self, frame: Frame) -> bytes:
+        if frame.type == Type.ECHO:
+            return b"\0" + frame.payload
+        epoch, inference = struct.unpack_from("<II", frame.payload)
+        if epoch != self.epoch:
+            return bytes([Status.EPOCH])
+        if frame.type == Type.BEGIN:
+            self.begun[inference] = Begun.unpack(frame.payload).packet
+        elif frame.type == Type.DONE:
+            self.done[inference][frame.source] = Done.unpack(frame.payload)
+        elif frame.type == Type.DELIVER:
+            return self._collect(Delivery.unpack(frame.payload))
+        else:
+            return bytes([Status.UNKNOWN])
+        return bytes([Status.OK])
+
+    def _collect(self, piece: Delivery) -> bytes:
+        if piece.inference not in self.begun:
+            return bytes([Status.NO_BEGIN])
+        partial = self._partial[piece.inference, piece.tensor]
+        assert (piece.header is not None) == (piece.offset == 0)
+        if piece.offset > len(partial):
+            return struct.pack("<BI", Status.GAP, len(partial))
+        if piece.offset == len(partial) and piece.tensor not in self.tensors[piece.inference]:
+            partial += piece.data
+            if piece.last:
+                assert len(partial) == BYTES[piece.tensor]
+                self.tensors[piece.inference][piece.tensor] = bytes(partial)
+        return bytes([Status.OK])
+
+    def ask(self, to: int, kind: Type, payload: bytes = b"", end: tuple[int, int] | None = None) -> bytes:
+        """The answer with its status; asks again, ever again."""
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.send(to, kind, payload, self._sequence, end)
+            again = time.monotonic() + 0.25
+            while time.monotonic() < again:
+                self.pump()
+                if self._sequence in self._answers:
+                    return self._answers.pop(self._sequence)
+            if time.monotonic() > deadline:
+                raise NodeError("no answer", where=str(to))
+
+    def insist(self, to: int, kind: Type, payload: bytes) -> None:
+        """Asks until there is room."""
+        while (answer := self.ask(to, kind, payload))[0] == Status.FULL:
+            pass
+        assert answer[0] == Status.OK, answer
+
+    def start_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.begun.clear()
+        self.tensors.clear()
+        self._partial.clear()
+        self.done.clear()
+        for number in self.processes:
+            assert self.ask(number, Type.START, struct.pack("<I", epoch)) == b"\0"
+
+    def state(self, number: int) -> State:
+        return State.unpack(messages.check(self.ask(number, Type.STATE)))
+
+    def give(self, to: int, inference: int, packet: bytes, tensors: Mapping[int, bytes]) -> None:
+        """The source's part: an inference begins at a node, and gets these tensors."""
+        self.insist(to, Type.BEGIN, messages.pack_begin(self.epoch, inference, packet))
+        for tensor, data in tensors.items():
+            for piece in pieces(self.epoch, inference, tensor, data):
+                self.insist(to, Type.DELIVER, piece.pack())
+
+
+def header(tensor: int) -> Header:
+    dtype = messages.DTYPES["int32" if tensor in INT32 else "int8"]
+    return Header(tensor, dtype, 32 if tensor in INT32 else 8, BYTES[tensor])
+
+
+def pieces(epoch: int, inference: int, tensor: int, data: bytes) -> list[Delivery]:
+    cut, at, size = [], 0, messages.MAX_FIRST_DELIVER
+    while at < len(data):
+        part = data[at : at + size]
+        end = at + len(part) == len(data)
+        cut.append(Delivery(epoch, inference, tensor, at, part, end, None if at else header(tensor)))
+        at, size = at + len(part), messages.MAX_DELIVER
+    return cut
+
+
+def to(node: int, *tensors: int) -> tuple[Output, ...]:
+    return tuple(Output(t, node) for t in tensors)
+
+
+def host(*tensors: int) -> Part:
+    return Part(0, 3, 3, inputs=tensors)
+
+
+#: what crosses each boundary of the chain, the residual among it
+LIVE = {0: (10,), 1: (10, 11), 2: (10, 12), 3: (13,)}
+
+
+def chain_plan(*cuts: int, hold: bool = False) -> bytes:
+    """Nodes 1, 2, … between the boundaries 0, *cuts, 3; the last gives to the host."""
+    ends = (0, *cuts, 3)
+    parts = [
+        Part(n, first, last, LIVE[first], to(0 if last == 3 else n + 1, *LIVE[last]))
+        for n, (first, last) in enumerate(zip(ends, ends[1:], strict=False), 1)
+    ]
+    return messages.pack_packet([*parts, host(13)], messages.HOLD if hold else 0)

@@ -1,0 +1,165 @@
+/* A network small enough to check by hand, in the terms of a shoal's node: whole on every node, cut wherever a plan
+ * says. Variant 0 is a chain with a residual that passes by its middle; variant 1 two halves of an int32 sum. */
+#include "runtime/model.h"
+
+enum {
+    OPERATORS = 3,
+    /* variant 0: y = b ^ x, b of a, a of x */
+    X = 0,
+    X_BYTES = 300,
+    A = 300,
+    A_BYTES = 500,
+    B = 800,
+    B_BYTES = 300,
+    Y = 1100,
+    /* variant 1: z = p + q, both of v */
+    V = 0,
+    V_BYTES = 64,
+    P = 64,
+    Q = 104,
+    Z = 144,
+    SUMS = 10,
+    SLOT = 800,
+    RECEIVE = 1408,
+    RETAIN = RECEIVE + SLOT,
+};
+
+#ifdef TINY_IN_PLACE
+#define SLOT_BYTES 0
+#else
+#define SLOT_BYTES SLOT
+#endif
+
+#ifndef TINY_TICKS
+#define TINY_TICKS 1 /* of each step */
+#endif
+
+__attribute__((aligned(16))) static uint8_t arena[RETAIN + SLOT];
+
+void SHOAL_TICK(void);
+
+static void make_a(void) {
+    for (unsigned i = 0; i < A_BYTES; i++) {
+        arena[A + i] = (uint8_t)(3u * arena[X + i % X_BYTES] + i);
+    }
+}
+
+/* Consumes a, as a kernel that writes in place would. */
+static void make_b(void) {
+    for (unsigned i = 0; i < B_BYTES; i++) {
+        arena[B + i] = (uint8_t)(arena[A + i] + arena[A + i + 200]);
+    }
+    for (unsigned i = 0; i < A_BYTES; i++) {
+        arena[A + i] = 0xEE;
+    }
+}
+
+static void make_y(void) {
+    for (unsigned i = 0; i < X_BYTES; i++) {
+        arena[Y + i] = (uint8_t)(arena[B + i] ^ arena[X + i]);
+        arena[X + i] = 0xDD;
+    }
+}
+
+static uint32_t read_sum(unsigned at, unsigned i) {
+    const uint8_t *from = arena + at + 4 * i;
+    return from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+}
+
+static void write_sum(unsigned at, unsigned i, uint32_t value) {
+    for (unsigned k = 0; k < 4; k++) {
+        arena[at + 4 * i + k] = (uint8_t)(value >> 8 * k);
+    }
+}
+
+static void half(unsigned to, unsigned first) {
+    for (unsigned i = 0; i < SUMS; i++) {
+        uint32_t sum = 0;
+        for (unsigned k = first; k < first + V_BYTES / 2; k++) {
+            sum += (i + 1) * (k + 1000) * arena[V + k];
+        }
+        write_sum(to, i, sum);
+    }
+}
+
+static void make_p(void) {
+    half(P, 0);
+}
+
+static void make_q(void) {
+    half(Q, V_BYTES / 2);
+}
+
+static void make_z(void) {
+    for (unsigned i = 0; i < SUMS; i++) {
+        write_sum(Z, i, read_sum(P, i) + read_sum(Q, i));
+    }
+}
+
+static void run_steps(unsigned first, unsigned last, model_io *io) {
+    static void (*const steps[])(void) = {make_a, make_b, make_y, make_p, make_q, make_z};
+    io->status = 0;
+    for (unsigned i = first; i < last; i++) {
+        steps[i]();
+        for (unsigned tick = 0; tick < TINY_TICKS; tick++) {
+            SHOAL_TICK();
+        }
+    }
+}
+
+static void run(model_io *io) {
+    run_steps(0, OPERATORS, io);
+}
+
+static uint8_t *place(uint32_t offset) {
+    return arena + offset;
+}
+
+static const model_tensor inputs[] = {{X, X_BYTES, 0}};
+static const model_tensor outputs[] = {{Y, X_BYTES, 0}};
+
+static const uint16_t x_reads[] = {0, 2}, a_reads[] = {1}, b_reads[] = {2}, y_reads[] = {OPERATORS};
+static const uint16_t v_reads[] = {0, 1}, half_reads[] = {2};
+
+static const model_crossing chain[] = {
+    {X, X_BYTES, 10, 0, 0, 2, x_reads},
+    {A, A_BYTES, 11, 1, 0, 1, a_reads},
+    {B, B_BYTES, 12, 2, 0, 1, b_reads},
+    {Y, X_BYTES, 13, 3, 0, 1, y_reads},
+};
+static const model_crossing sums[] = {
+    {V, V_BYTES, 20, 0, 0, 2, v_reads},
+    {P, 4 * SUMS, 21, 1, 2, 1, half_reads},
+    {Q, 4 * SUMS, 22, 2, 2, 1, half_reads},
+    {Z, 4 * SUMS, 23, 3, 2, 1, y_reads},
+};
+
+/* A resident of its own for the last two operators has no cut inside. */
+static const uint16_t chain_steps[] = {0, 1, 2, 3}, sums_steps[] = {3, 4, 5, 6}, fused_steps[] = {1, MODEL_NO_CUT, 3};
+
+static const model_chunk chunks[] = {
+    {2, 1, 3, fused_steps, 4, chain, RECEIVE, SLOT_BYTES, RETAIN, SLOT_BYTES},
+    {0, 0, 3, chain_steps, 4, chain, RECEIVE, SLOT_BYTES, RETAIN, SLOT_BYTES},
+    {1, 0, 3, sums_steps, 4, sums, RECEIVE, SLOT_BYTES, RETAIN, SLOT_BYTES},
+};
+
+const model_image image = {
+    .name = "tiny",
+    .tool_version = "0.0.0",
+    .board = "none",
+    .sha256 = {1, 2, 3, 4, 5, 6, 7, 8},
+    .arena_bytes = sizeof arena,
+    .step_count = 6,
+    .input_count = 1,
+    .output_count = 1,
+    .inputs = inputs,
+    .outputs = outputs,
+    .arena = place,
+    .run = run,
+    .run_steps = run_steps,
+    .node = TINY_NODE,
+    .routes = {TINY_ROUTES},
+    .operators = OPERATORS,
+    .chunks = chunks,
+    .chunk_count = sizeof chunks / sizeof chunks[0],
+};
