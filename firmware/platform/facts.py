@@ -8,11 +8,20 @@ from pathlib import Path
 HARNESS_FLAGS = ["-Os", "-fno-tree-loop-distribute-patterns"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion"]
 
-#: what the model calls between its steps
-TICK = ("SHOAL_TICK", "hal_tick")
+#: what the model calls between its steps: of a single board, and of a shoal's node
+TICKS = ("hal_tick", "node_tick")
 
 
-def macros(board_id, own):
+def is_node(env):
+    """Whether the folder is that of a shoal's node."""
+    return env.GetProjectOption("custom_shoal_node", "no") == "yes"
+
+
+def tick(node):
+    return "SHOAL_TICK", TICKS[node]
+
+
+def macros(board_id, own, node=False):
     """(name, value) pairs; a value is a string of C, strings quoted."""
     found = [
         ("SHOAL_BOARD", f'"{board_id}"'),
@@ -31,6 +40,8 @@ def macros(board_id, own):
         found.append(("SHOAL_STORE_BYTES", str(store["bytes"])))
     found += _pin("SHOAL_TRIGGER", own.get("trigger_pin"))
     found += [(f"SHOAL_{name}", str(value)) for name, value in own.get("macros", {}).items()]
+    if node:
+        found.append(("SHOAL_NODE", "1"))
     return found
 
 
@@ -54,7 +65,8 @@ def _pin(prefix, pin):
 
 def definitions(env, board_id, own):
     """The macros as SCons takes them."""
-    return [(n, env.StringifyMacro(v[1:-1]) if v.startswith('"') else v) for n, v in macros(board_id, own)]
+    found = macros(board_id, own, is_node(env))
+    return [(n, env.StringifyMacro(v[1:-1]) if v.startswith('"') else v) for n, v in found]
 
 
 def include_folders(hal):

@@ -31,7 +31,7 @@ def project_object(env, node):
     if not facts.is_within(project / "model", node):
         return env.Object(node, CCFLAGS=[*env["CCFLAGS"], *facts.WARNINGS])
     flags = [*facts.model_flags(env, own_flags), *facts.WARNINGS]
-    return env.Object(node, CCFLAGS=flags, CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
+    return env.Object(node, CCFLAGS=flags, CPPDEFINES=[*env["CPPDEFINES"], facts.tick(facts.is_node(env))])
 
 
 env.AddBuildMiddleware(project_object)

@@ -69,7 +69,6 @@ typedef struct {
     uint16_t output_count;
     const model_tensor *inputs;
     const model_tensor *outputs;
-    uint8_t *(*arena)(uint32_t offset); /* its parts may lie apart */
     void (*run)(model_io *io);
     void (*run_steps)(unsigned first, unsigned last, model_io *io); /* [first, last) */
     uint32_t store_bytes;
@@ -84,5 +83,9 @@ typedef struct {
 
 /* Defined by the generated image.c. */
 extern const model_image image;
+
+/* Where a byte of the arena lies, whose parts may lie apart. No pointer in the image: what runs between the model's
+ * steps calls it, and the bound of the stack follows pointers to wherever they might lead. */
+uint8_t *model_arena(uint32_t offset);
 
 #endif

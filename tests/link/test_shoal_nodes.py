@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 import tiny_shoal
 from tiny_shoal import Shoal, chain_plan, chain_routes, made
-
-from shoal.link import messages
-from shoal.link.messages import Part, Status, Type
 
 
 @pytest.fixture(scope="module")

@@ -35,9 +35,14 @@ def row_outputs(data: bytes) -> bytes:
 
 
 def build(
-    board_id: str, folder: Path, flags: Sequence[str] = (), macros: Mapping[str, str] = {}, image: str = "tiny_image.c"
+    board_id: str,
+    folder: Path,
+    flags: Sequence[str] = (),
+    macros: Mapping[str, str] = {},
+    image: str = "tiny_image.c",
+    node: bool = False,
 ) -> Path:
-    """The ELF file, in `folder`. Warnings are errors. `macros` replace the board's own."""
+    """The ELF file, in `folder`. Warnings are errors. `macros` replace the board's own. `node`: of a shoal."""
     board = boards.load(board_id)
     own = board.manifest["shoal"]
     firmware = resources.firmware()
@@ -53,7 +58,7 @@ def build(
         link += ["-nostartfiles", "-T", str(script)]
     command = [f"{board.toolchain}gcc", *machine, "-std=c99", *facts.HARNESS_FLAGS, *WARNINGS, *flags]
     command += ["-ffunction-sections", "-fdata-sections", f"-I{firmware}", f"-I{firmware}/hal/{board.hal}"]
-    defined = dict([*facts.macros(board.id, own), facts.TICK]) | macros
+    defined = dict([*facts.macros(board.id, own, node), facts.tick(node)]) | macros
     command += [f"-D{name}={value}" for name, value in defined.items()]
     built = subprocess.run(
         [*command, *link, "-o", str(elf), *map(str, sources)], capture_output=True, text=True, check=False

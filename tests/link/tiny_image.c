@@ -56,7 +56,7 @@ static void run(model_io *io) {
     run_steps(0, 2, io);
 }
 
-static uint8_t *place(uint32_t offset) {
+uint8_t *model_arena(uint32_t offset) {
     return arena + offset;
 }
 
@@ -72,7 +72,6 @@ const model_image image = {
     .output_count = 2,
     .inputs = inputs,
     .outputs = outputs,
-    .arena = place,
     .run = run,
     .run_steps = run_steps,
     .reset = 0,

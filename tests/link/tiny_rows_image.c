@@ -29,7 +29,7 @@ static void run(model_io *io) {
     run_steps(0, 2, io);
 }
 
-static uint8_t *base(uint32_t offset) {
+uint8_t *model_arena(uint32_t offset) {
     return arena + offset;
 }
 
@@ -45,7 +45,6 @@ const model_image image = {
     .output_count = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .arena = base,
     .run = run,
     .run_steps = run_steps,
     .reset = 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
 import time
@@ -35,10 +36,10 @@ _NO_ROUTE = 255
 def build(folder: Path, number: int, routes: Mapping[int, int], macros: Mapping[str, str] = {}) -> Path:
     """The ELF file of node `number`, which reaches node d by port `routes[d]`."""
     ports = [str(routes.get(d, _NO_ROUTE)) for d in range(messages.ROUTES)]
-    own = {"SHOAL_NODE": "1", "SHOAL_TICK": "node_tick", "TINY_NODE": str(number), "TINY_ROUTES": ",".join(ports)}
+    own = {"TINY_NODE": str(number), "TINY_ROUTES": ",".join(ports)}
     target = folder / f"node{number}"
     target.mkdir(parents=True, exist_ok=True)
-    return tiny_firmware.build("host", target, SANITIZERS, own | dict(macros), "tiny_shoal_image.c")
+    return tiny_firmware.build("host", target, SANITIZERS, own | dict(macros), "tiny_shoal_image.c", True)
 
 
 def chain_routes(number: int, count: int) -> dict[int, int]:
@@ -68,9 +69,11 @@ class Shoal:
     """Nodes' ports, the wires between them, and this end: `hub` names the port of each wire that ends here. Nothing
     happens but in `pump`."""
 
-    def __init__(self, elfs: Mapping[int, Path], hub: Mapping[int, tuple[int, int]], wires: list[tuple[int, int]]) -> None:
-        """`hub`: by which port, (node, port), each node is reached from here; `wires`: (k, l): port 1 of k is port 0
-        of l."""
+    def __init__(
+        self, elfs: Mapping[int, Path], hub: Mapping[int, tuple[int, int]], wires: list[tuple[int, int]]
+    ) -> None:
+        """`hub`: by which port, (node, port), each node is reached from here; `wires`: (left, right): port 1 of the
+        one is port 0 of the other."""
         self._elfs = dict(elfs)
         self.processes: dict[int, HostProcess] = {}
         self._seconds: dict[int, tuple[Stream, socket.socket]] = {}
@@ -78,7 +81,7 @@ class Shoal:
         for number in elfs:
             self.start(number)
         self.hub = dict(hub)
-        self.joints = [((k, 1), (l, 0)) for k, l in wires]
+        self.joints = [((left, 1), (right, 0)) for left, right in wires]
         self.mistreat: dict[tuple[int, int], Mistreat] = {}
         self.seen: list[tuple[tuple[int, int], Frame]] = []
         self._receivers: defaultdict[tuple[int, int], frames.Receiver] = defaultdict(frames.Receiver)
@@ -269,6 +272,6 @@ def chain_plan(*cuts: int, hold: bool = False) -> bytes:
     ends = (0, *cuts, 3)
     parts = [
         Part(n, first, last, LIVE[first], to(0 if last == 3 else n + 1, *LIVE[last]))
-        for n, (first, last) in enumerate(zip(ends, ends[1:], strict=False), 1)
+        for n, (first, last) in enumerate(itertools.pairwise(ends), 1)
     ]
     return messages.pack_packet([*parts, host(13)], messages.HOLD if hold else 0)

@@ -111,7 +111,7 @@ static void run(model_io *io) {
     run_steps(0, OPERATORS, io);
 }
 
-static uint8_t *place(uint32_t offset) {
+uint8_t *model_arena(uint32_t offset) {
     return arena + offset;
 }
 
@@ -154,7 +154,6 @@ const model_image image = {
     .output_count = 1,
     .inputs = inputs,
     .outputs = outputs,
-    .arena = place,
     .run = run,
     .run_steps = run_steps,
     .node = TINY_NODE,

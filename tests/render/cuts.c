@@ -16,10 +16,10 @@ int main(void) {
         while (chunk->first > cut[0] || chunk->last < cut[1]) {
             ++chunk;
         }
-        memset(image.arena(0), 0x55, image.arena_bytes);
+        memset(model_arena(0), 0x55, image.arena_bytes);
         for (unsigned i = 0; i < chunk->tensor_count; ++i) {
             const model_crossing *tensor = &chunk->tensors[i];
-            if (is_live(tensor, cut[0]) && fread(image.arena(tensor->offset), tensor->bytes, 1, stdin) != 1) {
+            if (is_live(tensor, cut[0]) && fread(model_arena(tensor->offset), tensor->bytes, 1, stdin) != 1) {
                 return 1;
             }
         }
@@ -32,7 +32,7 @@ int main(void) {
         for (unsigned i = 0; i < chunk->tensor_count; ++i) {
             const model_crossing *tensor = &chunk->tensors[i];
             if (is_live(tensor, cut[1])) {
-                fwrite(image.arena(tensor->offset), 1, tensor->bytes, stdout);
+                fwrite(model_arena(tensor->offset), 1, tensor->bytes, stdout);
             }
         }
     }

@@ -83,11 +83,14 @@ if not env.GetProjectOption("build_src_filter", None):
     env.Replace(SRC_FILTER=facts.source_filter(own["hal"]))
 
 
+tick = facts.tick(facts.is_node(env))
+
+
 def model_object(env, node):
     """Compiles what lies under model/ with the model's own flags."""
     if not facts.is_within(project / "model", node):
         return node
-    return env.Object(node, CCFLAGS=facts.model_flags(env, own_flags), CPPDEFINES=[*env["CPPDEFINES"], facts.TICK])
+    return env.Object(node, CCFLAGS=facts.model_flags(env, own_flags), CPPDEFINES=[*env["CPPDEFINES"], tick])
 
 
 env.AddBuildMiddleware(model_object)
@@ -105,7 +108,7 @@ def size_program(name):
     main = env.Object(f"$BUILD_DIR/{name}.o", str(source))
     alone = [] if native else ["-Wl,--entry=main"]
     return env.Program(
-        f"$BUILD_DIR/{name}", [main, *model], LINKFLAGS=[*env["LINKFLAGS"], *alone, "-Wl,--defsym=hal_tick=0"]
+        f"$BUILD_DIR/{name}", [main, *model], LINKFLAGS=[*env["LINKFLAGS"], *alone, f"-Wl,--defsym={tick[1]}=0"]
     )
 
 

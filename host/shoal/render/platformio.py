@@ -23,23 +23,24 @@ STORE = "store"
 _DIRECT_BOOT = ("0xaedb041d", "0xaedb041d")
 
 
-def files(board: Board, host: Board, options: Options) -> dict[str, bytes]:
+def files(board: Board, host: Board, options: Options, *, node: bool = False) -> dict[str, bytes]:
     """Path → content: `platformio.ini`, with an environment for the board and one for the host, and, for a board that
-    the in-tree platform builds, `firmware/link.ld`."""
+    the in-tree platform builds, `firmware/link.ld`. `node`: of a shoal."""
     boards = [board] if board.id == host.id else [board, host]
-    found = {"platformio.ini": _ini(boards, options)}
+    found = {"platformio.ini": _ini(boards, options, node)}
     if board.platform == "shoal" and board.hal != "host":
         found["firmware/link.ld"] = link_script(board).encode()
     return found
 
 
-def _ini(boards: Sequence[Board], options: Options) -> bytes:
+def _ini(boards: Sequence[Board], options: Options, node: bool) -> bytes:
     template = environment().get_template("platformio.ini.j2")
     return template.render(
         tool_version=shoal.__version__,
         board=boards[0].id,
         model_flags=MODEL_FLAGS[options.prefer],
         envs=[_env(board) for board in boards],
+        node=node,
     ).encode()
 
 

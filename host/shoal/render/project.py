@@ -71,7 +71,7 @@ def render(plan: Plan, source: bytes) -> dict[str, bytes]:
     files |= _harness({plan.board.hal, host.hal})
     files |= {f"boards/{b.id}.json": b.path.read_bytes() for b in (plan.board, host)}
     files |= _tree(resources.platform(), "platform")
-    files |= platformio.files(plan.board, host, plan.options)
+    files |= platformio.files(plan.board, host, plan.options, node=plan.seat is not None)
     described = manifest.describe(plan, f"{name}.tflite", len(source))
     described["files"] = {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())}
     files[manifest.FILE] = manifest.dump(described)
