@@ -73,8 +73,8 @@ class _Replay:
             assert offset is not None and 0 <= offset <= len(self.arena) - size
             self.arena[offset : offset + size] = self.rng.integers(0, 256, size)
 
-    def check(self, tensor: int, value: Array, row: int | None = None, columns: Columns | None = None) -> None:
-        expected = self.values[tensor] if row is None else _row(self.values[tensor], row, columns)
+    def check(self, tensor: int, value: Array, row: int | None = None, rows: Rows | None = None) -> None:
+        expected = self.values[tensor] if row is None or rows is None else _row(self.values[tensor], row, rows)
         if not np.array_equal(value.reshape(-1), expected.reshape(-1), equal_nan=value.dtype.kind == "f"):
             raise Clobbered(f"{self.graph.tensors[tensor].name}, row {row}")
 
@@ -139,33 +139,36 @@ class _Replay:
             value = self.inputs[part.tensor]
             if part.output.columns is not None:
                 assert part.scratch is not None
-                self.put(part.scratch, _row(value, row))
-            self.put(_place(part.output, row), _row(value, row, part.output.columns))
+                self.put(part.scratch, value[0, row])
+            self.put(_place(part.output, row), _row(value, row, part.output))
             return
         if part.kind == "drain":
-            value = self.get(_place(part.inputs[0], row), _row(self.values[part.tensor], row))
-            self.check(part.tensor, value, row)
+            [rows] = part.inputs
+            value = self.get(_place(rows, row), _row(self.values[part.tensor], row, rows))
+            self.check(part.tensor, value, row, rows)
             return
         call = part.call
         assert call is not None and call.band is not None and part.output is not None and part.operator is not None
         band, operator = call.band, self.graph.operators[part.operator]
         self.poison(part.scratch, band.scratch_bytes)
-        out = 0 if band.accumulates else row
-        place, columns = _place(part.output, out), part.output.columns
-        written = _row(self.values[part.tensor], out, columns)
+        out = None if band.accumulates else row
+        place, columns = _place(part.output, out or 0), part.output.columns
+        written = self.values[part.tensor] if out is None else _row(self.values[part.tensor], out, part.output)
         summed = self.sums.setdefault(part.operator, {})
         last = len(summed) == band.height - 1
         windows = {
-            tensor: _inside(window, row, len(self.values[tensor][0]) if _tall(self.values[tensor]) else 1)
-            for tensor, window in zip(call.inputs, band.windows, strict=True)
+            tensor: _inside(window, row, _height(self.values[tensor], rows))
+            for tensor, window, rows in zip(call.inputs, band.windows, part.inputs, strict=True)
         }
         allowed = in_place(call.inputs, band.in_place)
         for tensor, rows in zip(call.inputs, part.inputs, strict=True):
             for y in windows[tensor] if last or not band.accumulates else ():
-                size = _row(self.values[tensor], y, rows.columns).nbytes
+                size = _row(self.values[tensor], y, rows).nbytes
                 self.overwrite((_place(rows, y), size), (place, written.nbytes), allowed.get(tensor))
+        if last and part.state is not None:
+            self.overwrite((part.state, band.state_bytes), (place, written.nbytes), band.over_state)
         read = {
-            tensor: [self.get(_place(rows, y), _row(self.values[tensor], y, rows.columns)) for y in windows[tensor]]
+            tensor: [self.get(_place(rows, y), _row(self.values[tensor], y, rows)) for y in windows[tensor]]
             for tensor, rows in zip(call.inputs, part.inputs, strict=True)
         }
         self.state(part, band.state_bytes)
@@ -173,15 +176,17 @@ class _Replay:
             [[summed[row]]] = read.values()
             if not last:
                 return
-            sources = {call.inputs[0]: np.stack([summed[y] for y in range(band.height)], axis=-3)[None]}
-            sources = {t: v.reshape(self.graph.tensors[t].shape) for t, v in sources.items()}
+            [source] = call.inputs
+            shape = self.graph.tensors[source].shape
+            sources = {source: np.stack([summed[y] for y in range(band.height)]).reshape(shape)}
             result = kind(operator.kind).reference(operator, self.graph.tensors, _operands(self, operator, sources))
             self.put(place, result[0])
         else:
             strip = None if columns is None else (columns, part.inputs[0].columns)
-            self.put(place, self.computed(operator, call.inputs, band.windows, read, row, strip))
+            result = self.computed(operator, call.inputs, band.windows, read, row, strip)
+            self.put(place, result if _tall(result) else _row(result, row, part.output))
         self.poison(part.scratch, band.scratch_bytes)
-        self.check(part.tensor, self.get(place, written), out, columns)
+        self.check(part.tensor, self.get(place, written), out, part.output)
 
     def state(self, part: Part, size: int) -> None:
         """Nothing may touch a state between two rows of its part."""
@@ -234,9 +239,16 @@ def _tall(value: Array) -> bool:
     return value.ndim == 4 and len(value) == 1
 
 
-def _row(value: Array, row: int, columns: Columns | None = None) -> Array:
-    whole = value[0, row] if _tall(value) else value
-    return whole if columns is None else whole[columns.first : columns.last]
+def _height(value: Array, rows: Rows) -> int:
+    return len(value[0]) if _tall(value) else value.nbytes // rows.pitch
+
+
+def _row(value: Array, row: int, rows: Rows) -> Array:
+    """Of an image a row, or some columns of it; of any other tensor a piece."""
+    if _tall(value):
+        return value[0, row] if rows.columns is None else value[0, row][rows.columns.first : rows.columns.last]
+    size = rows.pitch // value.itemsize
+    return value if value.size == size else value.reshape(-1)[row * size : (row + 1) * size]
 
 
 def _beside(attributes: Window, graph: Graph, operator: Operator, made: Columns, read: Columns | None) -> Window:

@@ -6,7 +6,7 @@
 #define SHOAL_FULLY_CONNECTED_S8_H
 
 #include "fixed_point.h"
-#include "kernel.h"
+#include "rows.h"
 
 enum {
     FULLY_CONNECTED_S8_BLOCK = 4, /* outputs */
@@ -87,39 +87,52 @@ SHOAL_INLINE void fully_connected_s8_sums(uint32_t *sums, const int8_t *input, c
     }
 }
 
-/* `block` outputs at a time, which is a literal where this is instantiated. */
+/* Outputs `channels` of a row of inputs, `block` at a time, which is a literal where this is instantiated; the first of
+ * them, a multiple of it, goes to `output`. */
+SHOAL_INLINE void fully_connected_s8_row(const int8_t *input, int8_t *output, span channels,
+                                         const fully_connected_s8_args *args, const fully_connected_s8_shape *shape,
+                                         int32_t block) {
+    const int8_t *weights = args->weights + channels.first * shape->input_c;
+    uint32_t correction = 0;
+    if (shape->asymmetric) {
+        for (int32_t i = 0; i < shape->input_c; ++i) {
+            correction -= (uint32_t)(input[i] * args->weights_zero_point);
+        }
+    }
+    for (int32_t first = channels.first; first < channels.last; first += block) {
+        uint32_t sums[FULLY_CONNECTED_S8_EIGHT];
+        if (block == FULLY_CONNECTED_S8_EIGHT) {
+            fully_connected_s8_sums_of_eight(sums, input, weights, shape->input_c);
+        } else {
+            fully_connected_s8_sums(sums, input, weights, shape->input_c);
+        }
+        weights += block * shape->input_c;
+        const int32_t left = channels.last - first;
+        SHOAL_UNROLL(4)
+        for (int32_t c = 0; c < (left < block ? left : block); ++c) {
+            const uint32_t sum = sums[c] + (uint32_t)args->bias[first + c] + correction;
+            const int32_t value = requantize_sum(sum, args->multipliers[first + c], args->shifts[first + c],
+                                                 args->offset, shape->general);
+            output[first - channels.first + c] =
+                shape->clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
+        }
+    }
+}
+
 SHOAL_INLINE void fully_connected_s8_blocks(uint8_t *arena, const fully_connected_s8_args *args,
                                             const fully_connected_s8_shape *shape, int32_t block) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
-        const int8_t *weights = args->weights;
-        uint32_t correction = 0;
-        if (shape->asymmetric) {
-            for (int32_t i = 0; i < shape->input_c; ++i) {
-                correction -= (uint32_t)(input[i] * args->weights_zero_point);
-            }
-        }
-        for (int32_t first = 0; first < shape->output_c; first += block) {
-            uint32_t sums[FULLY_CONNECTED_S8_EIGHT];
-            if (block == FULLY_CONNECTED_S8_EIGHT) {
-                fully_connected_s8_sums_of_eight(sums, input, weights, shape->input_c);
-            } else {
-                fully_connected_s8_sums(sums, input, weights, shape->input_c);
-            }
-            weights += block * shape->input_c;
-            const int32_t left = shape->output_c - first;
-            SHOAL_UNROLL(4)
-            for (int32_t c = 0; c < (left < block ? left : block); ++c) {
-                const uint32_t sum = sums[c] + (uint32_t)args->bias[first + c] + correction;
-                const int32_t value = requantize_sum(sum, args->multipliers[first + c], args->shifts[first + c],
-                                                     args->offset, shape->general);
-                output[first + c] = shape->clamped ? (int8_t)clamp(value, args->low, args->high) : saturate_s8(value);
-            }
-        }
+        fully_connected_s8_row(input, output, (span){0, shape->output_c}, args, shape, block);
         input += shape->input_c;
         output += shape->output_c;
     }
+}
+
+/* Of a band, see rows.h: row y has outputs y * output_c and on, all of the one row of inputs. */
+SHOAL_INLINE span fully_connected_s8_channels(int32_t y, span pixels, int32_t output_c) {
+    return (span){y * output_c + pixels.first, y * output_c + pixels.last};
 }
 
 SHOAL_INLINE void fully_connected_s8(uint8_t *arena, const fully_connected_s8_args *args,
@@ -127,9 +140,24 @@ SHOAL_INLINE void fully_connected_s8(uint8_t *arena, const fully_connected_s8_ar
     fully_connected_s8_blocks(arena, args, shape, FULLY_CONNECTED_S8_BLOCK);
 }
 
+/* One band, whole blocks. */
+SHOAL_INLINE void fully_connected_s8_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                          const fully_connected_s8_args *args, const fully_connected_s8_shape *shape) {
+    fully_connected_s8_row(input_row(rows, 0), output, fully_connected_s8_channels(y, pixels, shape->output_c), args,
+                           shape, FULLY_CONNECTED_S8_BLOCK);
+}
+
 SHOAL_INLINE void fully_connected_s8_eight(uint8_t *arena, const fully_connected_s8_eight_args *args,
                                            const fully_connected_s8_eight_shape *shape) {
     fully_connected_s8_blocks(arena, args, shape, FULLY_CONNECTED_S8_EIGHT);
+}
+
+/* One band, whole blocks. */
+SHOAL_INLINE void fully_connected_s8_eight_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                                const fully_connected_s8_eight_args *args,
+                                                const fully_connected_s8_eight_shape *shape) {
+    fully_connected_s8_row(input_row(rows, 0), output, fully_connected_s8_channels(y, pixels, shape->output_c), args,
+                           shape, FULLY_CONNECTED_S8_EIGHT);
 }
 
 #endif

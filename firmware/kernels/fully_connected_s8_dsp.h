@@ -9,7 +9,7 @@
 
 #include "dsp.h"
 #include "fixed_point.h"
-#include "kernel.h"
+#include "rows.h"
 
 /* `clamped`: the activation keeps less than int8; `per_channel`: every block has its own record of scales. */
 typedef struct {
@@ -163,43 +163,61 @@ SHOAL_INLINE void fully_connected_s8_dsp_run(fully_connected_s8_dsp_tile *tile) 
 
 #endif
 
+/* Outputs `channels` of a row of inputs, the first of them a multiple of four, which goes to `output`. `scratch` takes
+ * a row that is no multiple of 8. */
+SHOAL_INLINE void fully_connected_s8_dsp_row(const int8_t *input, int8_t *output, span channels, int8_t *scratch,
+                                             const fully_connected_s8_dsp_args *args,
+                                             const fully_connected_s8_dsp_shape *shape) {
+    const int32_t count = channels.last - channels.first;
+    const int32_t whole = count / 4 * 4;
+    fully_connected_s8_dsp_tile tile = {.input = input, .output = output, .end = output + whole};
+    tile.rounds = (shape->input_c + 7) / 8;
+    tile.weights = args->weights + channels.first * tile.rounds * 8;
+    tile.bias = args->bias + channels.first * 3;
+    tile.scales = args->scales + (shape->per_channel ? channels.first / 4 * 5 : 0);
+    tile.step = shape->per_channel ? 20 : 0;
+    tile.offset = args->offset;
+    if (shape->input_c % 8 != 0) {
+        memcpy(scratch, input, (size_t)shape->input_c);
+        memset(scratch + shape->input_c, 0, (size_t)(tile.rounds * 8 - shape->input_c));
+        tile.input = scratch;
+    }
+    if (whole != 0) {
+        fully_connected_s8_dsp_run(&tile);
+    }
+    if (whole != count) {
+        int8_t last[4];
+        tile.output = last;
+        tile.end = last + 4;
+        fully_connected_s8_dsp_run(&tile);
+        memcpy(output + whole, last, (size_t)(count - whole));
+    }
+    if (shape->clamped) {
+        for (int32_t i = 0; i < count; ++i) {
+            output[i] = (int8_t)clamp(output[i], args->low, args->high);
+        }
+    }
+}
+
 SHOAL_INLINE void fully_connected_s8_dsp(uint8_t *arena, const fully_connected_s8_dsp_args *args,
                                          const fully_connected_s8_dsp_shape *shape) {
     const int8_t *input = (const int8_t *)(arena + args->input);
     int8_t *output = (int8_t *)(arena + args->output);
     for (int32_t n = 0; n < shape->batches; ++n) {
-        const int32_t whole = shape->output_c / 4 * 4;
-        fully_connected_s8_dsp_tile tile = {.input = input, .weights = args->weights, .output = output};
-        tile.bias = args->bias;
-        tile.scales = args->scales;
-        tile.step = shape->per_channel ? 20 : 0;
-        tile.end = output + whole;
-        tile.rounds = (shape->input_c + 7) / 8;
-        tile.offset = args->offset;
-        if (shape->input_c % 8 != 0) {
-            int8_t *row = (int8_t *)(arena + args->scratch);
-            memcpy(row, input, (size_t)shape->input_c);
-            memset(row + shape->input_c, 0, (size_t)(tile.rounds * 8 - shape->input_c));
-            tile.input = row;
-        }
-        if (whole != 0) {
-            fully_connected_s8_dsp_run(&tile);
-        }
-        if (whole != shape->output_c) {
-            int8_t last[4];
-            tile.output = last;
-            tile.end = last + 4;
-            fully_connected_s8_dsp_run(&tile);
-            memcpy(output + whole, last, (size_t)(shape->output_c - whole));
-        }
-        if (shape->clamped) {
-            for (int32_t i = 0; i < shape->output_c; ++i) {
-                output[i] = (int8_t)clamp(output[i], args->low, args->high);
-            }
-        }
+        fully_connected_s8_dsp_row(input, output, (span){0, shape->output_c}, (int8_t *)(arena + args->scratch), args,
+                                   shape);
         input += shape->input_c;
         output += shape->output_c;
     }
+}
+
+/* One band, see rows.h, from the one row of inputs: row y has outputs y * output_c and on. Inputs are a multiple of 8,
+ * pixels one of four. */
+SHOAL_INLINE void fully_connected_s8_dsp_band(const input_rows *rows, int32_t y, span pixels, int8_t *output,
+                                              const fully_connected_s8_dsp_args *args,
+                                              const fully_connected_s8_dsp_shape *shape) {
+    const span channels = {y * shape->output_c + pixels.first, y * shape->output_c + pixels.last};
+    fully_connected_s8_dsp_row(input_row(rows, 0), output, channels, NULL, args, shape);
 }
 
 #endif

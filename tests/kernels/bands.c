@@ -10,18 +10,19 @@
 #include "rows.h"
 
 enum {
-    APART = INT32_MAX /* `in_place` of what must not be written over its window */
+    APART = INT32_MAX, /* `in_place` of what must not be written over its window, `over_state` over its state */
+    OVER_STATE = -2
 };
 
-/* Rows of bytes, of one or two inputs alike; `in_place` and `accumulates` as a band declares them; `multiple`: pixels
- * come in so many. */
+/* Rows of bytes, of one or two inputs alike; `in_place`, `over_state` and `accumulates` as a band declares them;
+ * `multiple`: pixels come in so many. */
 typedef struct {
     const char *name;
     int32_t inputs, input_h, input_row, input_pixel;
     int32_t output_h, output_w, output_pixel;
     int32_t size, stride, before;
     int32_t columns, step, left, multiple, accumulates;
-    int32_t in_place[2], scratch_bytes, state_bytes, arena_bytes;
+    int32_t in_place[2], over_state, scratch_bytes, state_bytes, arena_bytes;
     uint32_t input[2], output;
     const uint8_t *images, *expected;
     void (*whole)(uint8_t *arena);
@@ -53,8 +54,8 @@ static int32_t calls(const subject *s) {
     return s->accumulates ? s->input_h : s->output_h;
 }
 
-/* How a run goes: `slots` of a ring, `width` pixels of a band, the order of rows, the input that the output goes over
- * or -1. */
+/* How a run goes: `slots` of a ring, `width` pixels of a band, the order of rows, the input that the output goes over,
+ * -1 for none or OVER_STATE. */
 typedef struct {
     int32_t slots;
     int32_t width;
@@ -104,7 +105,7 @@ static int differs(const subject *s, way w) {
     int8_t *rings = allocated(s->inputs * size);
     int8_t *row = allocated(line);
     void *scratch = allocated(s->scratch_bytes);
-    void *state = allocated(s->state_bytes);
+    void *state = allocated(s->state_bytes + (w.over == OVER_STATE ? s->over_state + line : 0));
     const input_rows rows[2] = {{.base = rings + room, .pitch = pitch, .count = w.slots},
                                 {.base = rings + size + room, .pitch = pitch, .count = w.slots}};
     int different = 0;
@@ -113,6 +114,9 @@ static int differs(const subject *s, way w) {
         const int32_t y = w.upwards ? calls(s) - 1 - i : i;
         const int32_t over = w.over < 0 ? -1 : spent(s, y, w.upwards);
         int8_t *output = over < 0 ? row : (int8_t *)(uintptr_t)input_row(&rows[w.over], over) + in_place;
+        if (w.over == OVER_STATE && i == calls(s) - 1) {
+            output = (int8_t *)state + s->over_state;
+        }
         const int32_t width = over < 0 ? w.width : s->output_w;
         memset(row, 0x33, (size_t)line);
         for (int32_t x = 0; x < s->output_w; x += width) {
@@ -161,6 +165,12 @@ static int check(const subject *s) {
             if (failed) {
                 printf("%s differs: %d slots, %d pixels, %s%s\n", s->name, (int)slots, (int)w.width,
                        w.upwards ? "upwards" : "downwards", w.over < 0 ? "" : ", in place");
+            }
+        }
+        for (int upwards = 0; upwards < 2 && s->over_state != APART && !failed; ++upwards) {
+            failed = differs(s, (way){slots, s->output_w, upwards, OVER_STATE});
+            if (failed) {
+                printf("%s differs over its state\n", s->name);
             }
         }
     }

@@ -199,6 +199,50 @@ class Rows:
         return parse(b.build(inputs=images, outputs=[y]), "model", "model")
 
 
+@dataclass(frozen=True)
+class Layer:
+    """FULLY_CONNECTED of a whole image: its rows, or pieces of it where it has only one, as inputs; or pieces of its
+    outputs."""
+
+    image: Image
+    outputs: int
+    activation: str = "NONE"
+    zero_point: int = -3
+    weights_zero_point: int = 0
+    multiple: int = 16
+
+    def columns(self) -> tuple[int, int, int]:
+        return 1, 1, 0
+
+    def graph(self) -> Graph:
+        random = np.random.default_rng(1)
+        products = math.prod(self.image)
+        filters = random.integers(-127, 128, (self.outputs, products)).astype(np.int8)
+        b = ModelBuilder()
+        x = b.tensor((1, *self.image), scale=0.05, zero_point=7)
+        scale = 0.1 * 40 / (5000 * math.sqrt(products) * 0.05)
+        w = b.tensor(data=filters, scale=scale, zero_point=self.weights_zero_point)
+        bias = random.integers(-4000, 4000, self.outputs).astype(np.int32)
+        c = b.tensor(data=bias, scale=np.float32(0.05) * np.float32(scale))
+        y = b.tensor((1, self.outputs), scale=0.1, zero_point=self.zero_point)
+        b.operator("FULLY_CONNECTED", [x, w, c], [y], activation=self.activation)
+        return parse(b.build(inputs=[x], outputs=[y]), "model", "model")
+
+
+LAYERS = (
+    Layer((5, 4, 6), 10),
+    Layer((4, 2, 4), 12, activation="RELU", zero_point=-128),
+    Layer((6, 1, 8), 3, activation="RELU6"),
+    Layer((1, 1, 64), 8),
+    Layer((1, 9, 5), 7, weights_zero_point=5),
+    Layer((7, 3, 3), 9, weights_zero_point=-128),
+    Layer((1, 1, 24), 32),
+    Layer((1, 2, 8), 48, activation="RELU", zero_point=-128),
+    Layer((1, 1, 9), 64, weights_zero_point=3),
+    Layer((1, 1, 40), 640),
+)
+
+
 def constant(*values: int) -> Array:
     return np.array(values, np.int32)
 
@@ -271,6 +315,11 @@ FUNCTIONS = (
     "dequantize_f32",
     "dequantize_f32_table",
     "flip_8",
+    "fully_connected_s8",
+    "fully_connected_s8_accumulate",
+    "fully_connected_s8_dsp",
+    "fully_connected_s8_dsp_accumulate",
+    "fully_connected_s8_eight",
     "lookup_8",
     "max_pool_2d_s8",
     "mean_s8_accumulate",
@@ -287,7 +336,7 @@ FUNCTIONS = (
 def subjects(function: str) -> list[tuple[Source, Graph, Call]]:
     """The kernel on every operator that it takes and has a band for."""
     found: list[tuple[Source, Graph, Call]] = []
-    for source in (*CONVOLUTIONS, *OTHERS):
+    for source in (*CONVOLUTIONS, *LAYERS, *OTHERS):
         graph = source.graph()
         (operator,) = graph.operators
         calls = kind(operator.kind).calls(operator, graph.tensors, FEATURES)
@@ -353,7 +402,7 @@ def c_code(name: str, source: Source, graph: Graph, call: Call) -> tuple[str, st
         f"static void {name}_band(const input_rows *rows, int32_t y, span pixels, int8_t *output, void *scratch,",
         f"    void *state) {{ (void)scratch; (void)state; {function}_band({given}); }}",
     ]
-    height = source.image[0]
+    height = band.height if band.accumulates else source.image[0]
     input_row, output_row = (
         graph.tensors[index].bytes // rows
         for index, rows in ((call.inputs[0], height), (call.outputs[0], 1 if band.accumulates else band.height))
@@ -364,7 +413,8 @@ def c_code(name: str, source: Source, graph: Graph, call: Call) -> tuple[str, st
     numbers = [len(operands), height, input_row, input_row // columns]
     numbers += [1 if band.accumulates else band.height, band.width, output_row // band.width]
     numbers += [window.size, window.stride, window.before, *source.columns(), source.multiple, int(band.accumulates)]
-    sizes = f"{{{', '.join(in_place)}}}, {band.scratch_bytes}, {band.state_bytes}, {offsets['end']}"
+    over_state = "APART" if band.over_state is None else str(band.over_state)
+    sizes = f"{{{', '.join(in_place)}}}, {over_state}, {band.scratch_bytes}, {band.state_bytes}, {offsets['end']}"
     places = f"{{{', '.join(str(offsets[n]) for n in operands)}}}, {offsets['output']}, {name}_images, {name}_expected"
     row = f"{', '.join(map(str, numbers))}, {sizes}, {places}"
     return "\n".join(lines), f'    {{"{name}", {row}, {name}_whole, {name}_band}},'

@@ -13,7 +13,7 @@ from shoal.network.limits import TENSORS
 from shoal.operators import add_sums, fully_connected_sums, requantize_sums
 from shoal.operators.base import Operator
 from shoal.operators.checks import where
-from shoal.operators.fully_connected_sums import DSP_INPUTS
+from shoal.operators.pieces import DSP_INPUTS
 from shoal.operators.requantization import scales
 from shoal.tensors import Tensor
 
@@ -27,11 +27,12 @@ def input_channels(graph: Graph, operator: int, parts: int) -> Graph:
     any order. Tensors that the model file does not have are numbered from `limits.TENSORS` on. Unsupported for other
     operators and for more parts than there are channels."""
     whole = graph.operators[operator]
-    if whole.kind != "fully_connected":
+    dtype = graph.tensors[whole.outputs[0]].dtype
+    if whole.kind != "fully_connected" or dtype != "int8":
         raise Unsupported(
-            f"input channels of {whole.kind} cannot be computed apart",
+            f"input channels of {whole.kind} in {dtype} cannot be computed apart",
             where=where(whole),
-            advice="choose a fully_connected",
+            advice="choose a fully_connected in int8",
         )
     source, weights, output = (graph.tensors[t] for t in (*whole.inputs[:2], *whole.outputs) if t is not None)
     channels = weights.shape[1]

@@ -62,7 +62,8 @@ class Kernel:
 @dataclass(frozen=True)
 class RowWindow:
     """The rows of one input that an output row is computed from: row y reads rows y · stride − before up to
-    y · stride − before + size − 1, as far as the image has them (`size` counts dilation: its extent, not its taps)."""
+    y · stride − before + size − 1, as far as the image has them (`size` counts dilation: its extent, not its taps; a
+    stride of 0 is that of outputs which all read the same)."""
 
     size: int = 1
     stride: int = 1
@@ -84,6 +85,8 @@ class Band:
     `accumulates`: it is called for rows of its one input, not of its output: for each of the `height` that there are
     once, in either order, y being that row. It adds them to its state, and the last of these calls, whichever row it
     is of, writes the output, a single row of `width` pixels; no other call touches it. `windows` is then one row.
+    `over_state`: that output may start at the state's address plus so many bytes, or anywhere below; None where it must
+    be apart.
     `instructions`: of all rows together, one call of the band each.
     """
 
@@ -95,6 +98,7 @@ class Band:
     scratch_bytes: int = 0
     state_bytes: int = 0
     accumulates: bool = False
+    over_state: int | None = None
     instructions: int = 0
 
 

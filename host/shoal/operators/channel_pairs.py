@@ -44,6 +44,20 @@ def pair_records(sums: Sums, form: Requantization, groups: int) -> Array:
     return wrap(np.stack(columns, axis=1))
 
 
+def fours(sums: Sums, form: Requantization) -> tuple[Array, Array]:
+    """Per block of four channels, as two pairs: int16 weights [blocks, 4 per input], inputs filled up to a multiple of
+    8, and int32 [blocks, 9]: biases, multipliers, shifts."""
+    filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -sums.weights.shape[1] % 8)))
+    count = len(filled) // 4
+    packed = halfwords(filled).reshape(count, 2, -1, 2, 2).transpose(0, 2, 3, 1, 4)
+    records = blocks(pair_records(sums, form, 1), 1, 2).reshape(count, 2, 5)
+    shifts = records[:, 0, 4:] + (records[:, 1, 4:] << 16)
+    requantization = np.concatenate(
+        [records[:, :, :2].reshape(count, 4), records[:, :, 2:4].reshape(count, 4), shifts], axis=1
+    )
+    return np.ascontiguousarray(packed).reshape(count, -1), requantization
+
+
 def stream(sums: Sums, form: Requantization, runs: int) -> Array:
     """int32, flat: per pair of channels the biases A and A + 256 · B; the halfwords, each of the `runs` of contiguous
     inputs filled up to a multiple of four; multiplier, offset << halving and shift of both."""

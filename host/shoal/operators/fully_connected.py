@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators import channel_pairs, checks, floats, weighted
+from shoal.operators import channel_pairs, checks, floats, pieces, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks
@@ -26,6 +26,9 @@ _EIGHT = Kernel("fully_connected_s8", "fully_connected_s8_eight", common_bytes=4
 _DSP, _MULDIV = frozenset({"dsp"}), frozenset({"muldiv"})
 _DSP_LITERAL = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, common_bytes=338)
 _DSP_SHARED = Kernel("fully_connected_s8_dsp", "fully_connected_s8_dsp", _DSP, literal=False, common_bytes=338)
+
+#: outputs at once, of kernels that can compute some of them
+_BLOCKS = {"fully_connected_s8": BLOCK, "fully_connected_s8_eight": 2 * BLOCK, "fully_connected_s8_dsp": 4}
 
 _UNPACKED = Kernel("fully_connected_s8_dsp_unpacked", "fully_connected_s8_dsp_unpacked", _DSP, common_bytes=1060)
 
@@ -102,7 +105,13 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     if floats.computes(source):
         return [_float(operator, tensors, features)]
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights))
-    return row_calls(source, output, sums, form, weights.zero_point, features)
+    found = row_calls(source, output, sums, form, weights.zero_point, features)
+    found = [
+        pieces.in_blocks(c, source, output, _BLOCKS[c.kernel.function]) if c.kernel.function in _BLOCKS else c
+        for c in found
+    ]
+    found += pieces.accumulating(source, output, sums, form, weights.zero_point, features)
+    return sorted(found, key=lambda call: call.instructions)
 
 
 def _float(operator: Operator, tensors: Tensors, features: frozenset[str]) -> Call:
@@ -119,7 +128,7 @@ def _float(operator: Operator, tensors: Tensors, features: frozenset[str]) -> Ca
         parameters=floats.parameters(operator.attributes.activation),
         constants=weighted.float_constants(weights.data, bias, 1, BLOCK),
         align=floats.BYTES,
-        in_place=(floats.BYTES * overlap(batches, products, outputs),),
+        in_place=(floats.BYTES * weighted.overlap(batches, products, outputs),),
         instructions=round(batches * outputs * (products * floats.product_instructions(features, weights) + 10)),
         code_bytes=300,
     )
@@ -145,7 +154,7 @@ def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requa
     Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
-    packed, requantization = halfword_blocks(sums, form)
+    packed, requantization = channel_pairs.fours(sums, form)
     count, rounds = len(requantization), -(-products // 8)
     scales, per_channel = _scales(sums, form, requantization)
     return Call(
@@ -160,7 +169,7 @@ def _dsp(kernel: Kernel, source: Tensor, output: Tensor, sums: Sums, form: Requa
             Constant("scales", scales),
         ),
         scratch_bytes=8 * rounds if products % 8 else 0,
-        in_place=(overlap(batches, products, outputs),),
+        in_place=(weighted.overlap(batches, products, outputs),),
         instructions=batches * (count * (34 * rounds + 56) + (40 if kernel.literal else 101)),
         code_bytes=48 if kernel.literal else 268,
     )
@@ -172,7 +181,7 @@ def _unpacked(source: Tensor, output: Tensor, sums: Sums, form: Requantization) 
     Costs are fitted to counts on an emulated Cortex-M4, GCC 12 at -O3."""
     outputs, products = sums.weights.shape
     batches = output.elements // outputs
-    packed, requantization = halfword_blocks(sums, form)
+    packed, requantization = channel_pairs.fours(sums, form)
     count, rounds = len(requantization), -(-products // 8)
     stream = np.concatenate([requantization[:, :4], packed.view(np.int32), requantization[:, 4:]], axis=1)
     return Call(
@@ -183,7 +192,7 @@ def _unpacked(source: Tensor, output: Tensor, sums: Sums, form: Requantization) 
         parameters=(("offset", form.offset), ("low", form.low), ("high", form.high)),
         constants=(Constant("weights", stream.reshape(-1)),),
         scratch_bytes=16 * rounds,
-        in_place=(overlap(batches, products, outputs),),
+        in_place=(weighted.overlap(batches, products, outputs),),
         instructions=batches * (count * (27 * rounds + 3 * -(-rounds // 8) + 44) + 11 * rounds + 50),
         code_bytes=150,
     )
@@ -205,20 +214,6 @@ def _narrow(bias: Array) -> Array:
 def _pairs_shape(batches: int, sums: Sums, form: Requantization) -> tuple[tuple[str, int], ...]:
     outputs, products = sums.weights.shape
     return (("batches", batches), ("input_c", products), ("output_c", outputs), ("clamped", int(form.clamped)))
-
-
-def halfword_blocks(sums: Sums, form: Requantization) -> tuple[Array, Array]:
-    """Per block of four channels, as two pairs: int16 weights [blocks, 4 per input], inputs filled up to a multiple of
-    8, and int32 [blocks, 9]: biases, multipliers, shifts."""
-    filled = np.pad(blocks(sums.weights, 1, 4), ((0, 0), (0, -sums.weights.shape[1] % 8)))
-    count = len(filled) // 4
-    packed = channel_pairs.halfwords(filled).reshape(count, 2, -1, 2, 2).transpose(0, 2, 3, 1, 4)
-    records = blocks(channel_pairs.pair_records(sums, form, 1), 1, 2).reshape(count, 2, 5)
-    shifts = records[:, 0, 4:] + (records[:, 1, 4:] << 16)
-    requantization = np.concatenate(
-        [records[:, :, :2].reshape(count, 4), records[:, :, 2:4].reshape(count, 4), shifts], axis=1
-    )
-    return np.ascontiguousarray(packed).reshape(count, -1), requantization
 
 
 def _portable(
@@ -267,12 +262,7 @@ def _portable(
             Constant("multipliers", blocks(sums.multipliers.astype(np.int32), 1, block)),
             Constant("shifts", blocks(form.shifts, 1, block), 1),
         ),
-        in_place=(overlap(batches, products, outputs),),
+        in_place=(weighted.overlap(batches, products, outputs),),
         instructions=batches * (len(packed) // block * (products * product + start) + outputs * result),
         code_bytes=180 if kernel is _EIGHT else 350 if kernel.literal else 1036,
     )
-
-
-def overlap(batches: int, products: int, outputs: int) -> int:
-    """In-place distance in bytes: a row is read until its last output is stored."""
-    return -outputs + min(0, (batches - 1) * (products - outputs))

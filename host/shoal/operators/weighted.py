@@ -119,3 +119,8 @@ def float_constants(weights: Array, bias: Tensor | None, groups: int, block: int
         floats.weights_constant(ordered),
         Constant("bias", floats.blocks(given, groups, block).reshape(-1)),
     )
+
+
+def overlap(batches: int, products: int, outputs: int) -> int:
+    """In-place distance in bytes: a row is read until its last output is stored."""
+    return -outputs + min(0, (batches - 1) * (products - outputs))

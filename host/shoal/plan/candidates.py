@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from shoal.network.graph import Graph
 from shoal.operators.base import Call, RowWindow
-from shoal.plan.segments import Events, Image, Ints, Life, Task, image, lives, ring, task, trace
+from shoal.plan.segments import Events, Image, Ints, Life, Task, image, in_pieces, lives, ring, task, trace
 from shoal.plan.strips import Strip, divisions
 
 Flags = npt.NDArray[np.bool_]
@@ -99,18 +99,24 @@ def work(
     strips: frozenset[str] | None = None,
 ) -> Work:
     """Of the calls that may run each operator; `paged`: the tasks of operators whose constants come in pages."""
-    tensors = graph.tensors
-    tasks = [
-        t for o, c in zip(graph.operators, calls, strict=True) for t in paged.get(o.index, ()) or (task(o, c, tensors),)
-    ]
-    images = {t: image(tensors[t]) for t in (*graph.inputs, *(t for x in tasks for t in x.outputs))}
+    every = list(zip(graph.operators, calls, strict=True))
+    images = {t: image(graph.tensors[t]) for t in (*graph.inputs, *(t for o in graph.operators for t in o.outputs))}
     if feed != "whole":
         [fed] = graph.inputs
-        tasks.insert(0, Task("feed", None, (), (fed,), height=images[fed].height, windows=()))
+        images[fed] = in_pieces(images[fed], (_heights(c, True) for o, c in every if fed in o.inputs))
     if drain != "whole":
         [drained] = graph.outputs
+        images[drained] = in_pieces(images[drained], (_heights(c, False) for o, c in every if drained in o.outputs))
+    tasks = [t for o, c in every for t in paged.get(o.index, ()) or (task(o, c, images),)]
+    if feed != "whole":
+        tasks.insert(0, Task("feed", None, (), (fed,), height=images[fed].height, windows=()))
+    if drain != "whole":
         tasks.append(Task("drain", None, (drained,), (), height=images[drained].height, windows=(_ROW,)))
     return Work(graph, tuple(tasks), images, feed == "rows:up", weight, strips)
+
+
+def _heights(calls: Sequence[Call], accumulates: bool) -> set[int]:
+    return {c.band.height for c in calls if c.band is not None and c.band.accumulates == accumulates}
 
 
 def _read(task: Task, operand: int, height: int) -> Flags:
@@ -342,7 +348,8 @@ def _offers(work: Work, frame: _Frame, k: int, live: Ints, dying: Mapping[int, I
     one = frame.tasks[k]
     if not one.banded:
         return [(int(live.max()) + one.row_bytes, 0, 0, None)]
-    written = frame.images[one.outputs[0]].pitch
+    output = frame.images[one.outputs[0]]
+    written = output.bytes if one.accumulates else output.pitch
     births = np.arange(len(live)) == len(live) - 1 if one.accumulates else np.ones(len(live), bool)
     offers = []
     for call in one.banded:
@@ -352,6 +359,8 @@ def _offers(work: Work, frame: _Frame, k: int, live: Ints, dying: Mapping[int, I
         for t, distance in in_place(call.inputs, band.in_place).items():
             if t in dying:
                 saved += dying[t] * shared(frame.images[t].pitch, written, distance)
+        if band.over_state is not None and output.height == 1:
+            saved[-1] += shared(band.state_bytes, written, band.over_state)
         need = int((live - np.where(births, np.minimum(saved, written), 0)).max()) + band.scratch_bytes
         offers.append((need, band.state_bytes, band.instructions + work.flash_cost(call), call))
     return offers

@@ -75,7 +75,7 @@ class _Collector:
         self.rings: dict[int, int] = {}
         self.others: dict[str, Slots] = {}  # scratch, state, pages and what lives in strips
         self.align_of: dict[str, int] = {}
-        self.over: dict[tuple[str, str], int] = {}  # rows of y over dying rows of x
+        self.over: dict[tuple[str, str], int] = {}  # rows of y over dying rows, or the dying state, of x
         self.whole_over: dict[tuple[str, str], int] = {}  # all of y over all of x
         self.times: list[range] = []
         self.now = 0
@@ -131,6 +131,8 @@ class _Collector:
                 [output] = work.tasks[k].outputs
                 for t, distance in in_place(call.inputs, call.band.in_place).items():
                     self.over[tensor_key(t), tensor_key(output)] = distance
+                if call.band.over_state is not None and work.images[output].height == 1:
+                    self.over[state_key(k), tensor_key(output)] = call.band.over_state
                 self._aligned((*call.inputs, output), call.align)
                 moments = self.now + np.flatnonzero(at == k)
                 self._working(k, call.band.scratch_bytes, call.band.state_bytes, moments)

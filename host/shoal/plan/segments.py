@@ -6,13 +6,13 @@ to the last event that reads it, which is all that the arena needs to know; noth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from shoal.operators.base import Band, Call, Operator, RowWindow, Tensors
+from shoal.operators.base import Band, Call, Operator, RowWindow
 from shoal.tensors import Tensor
 
 Ints = npt.NDArray[np.int64]
@@ -20,7 +20,8 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Image:
-    """A tensor as rows: `height` of them, `pitch` bytes each. What is not one NHWC image is a single row."""
+    """A tensor as rows: `height` of them, `pitch` bytes each. What is not one NHWC image is a single row, or pieces
+    where it travels and kernels take or make it so."""
 
     height: int
     pitch: int
@@ -35,13 +36,23 @@ def image(tensor: Tensor) -> Image:
     return Image(height, tensor.bytes // height)
 
 
+def in_pieces(whole: Image, bands: Iterable[Collection[int]]) -> Image:
+    """A single row as the pieces that kernels know: `bands` has, for each operator at its other end, the heights of
+    their bands. As it is where they do not agree."""
+    heights = {frozenset(h for h in one if h > 1) for one in bands}
+    if whole.height > 1 or len(heights) != 1 or len(found := next(iter(heights))) != 1:
+        return whole
+    [height] = found
+    return Image(height, whole.pitch // height)
+
+
 @dataclass(frozen=True)
 class Task:
     """An operator as the planner sees it; or the feed that brings the network's input, or the drain that takes its
     output away, row by row (`operator` None, no `calls`).
 
     `windows`: the rows of each input that an event reads; None where it needs whole tensors. It has `height` events,
-    one for each row of its output or, where it `accumulates`, of its input: then the last one writes the output.
+    one for each row of its output or, where it `accumulates`, of its input: then the last one writes all the output.
     `banded`: the calls that compute it so.
     `row_bytes`: of a whole row, where a feed keeps only some columns of it: it comes to a place of its own.
     `page_bytes`: of constants that are brought into the arena for it. Then it may be one of several tasks of its
@@ -62,9 +73,9 @@ class Task:
     channels: int = 0
 
 
-def task(operator: Operator, calls: Sequence[Call], tensors: Tensors) -> Task:
+def task(operator: Operator, calls: Sequence[Call], images: Mapping[int, Image]) -> Task:
     """With the bands that divide it alike: an accumulating one before one that reads all rows at once."""
-    fitting = [(c, c.band) for c in calls if c.band is not None and _fits(c, c.band, tensors)]
+    fitting = [(c, c.band) for c in calls if c.band is not None and _fits(c, c.band, images)]
     fitting.sort(key=lambda found: not found[1].accumulates)
     first = calls[0]
     if not fitting:
@@ -87,18 +98,18 @@ def task(operator: Operator, calls: Sequence[Call], tensors: Tensors) -> Task:
     )
 
 
-def _fits(call: Call, band: Band, tensors: Tensors) -> bool:
+def _fits(call: Call, band: Band, images: Mapping[int, Image]) -> bool:
     """Whether the band's rows are the tensors' rows: what was reshaped on the way may be read in another division. Rows
     of a ring lie one pitch apart, which must suit the kernel."""
-    inputs, outputs = [image(tensors[t]) for t in call.inputs], [image(tensors[t]) for t in call.outputs]
+    inputs, outputs = [images[t] for t in call.inputs], [images[t] for t in call.outputs]
     if len(outputs) != 1 or len(band.windows) != len(inputs) or any(i.pitch % call.align for i in (*inputs, *outputs)):
         return False
     if band.accumulates:
-        return outputs[0].height == 1 and [i.height for i in inputs] == [band.height]
+        return [i.height for i in inputs] == [band.height]
     if band.height != outputs[0].height:
         return False
     return all(
-        w.before >= 0 and (band.height - 1) * w.stride - w.before + w.size > i.height - w.stride
+        w.before >= 0 and (band.height - 1) * w.stride - w.before + w.size > i.height - max(w.stride, 1)
         for w, i in zip(band.windows, inputs, strict=True)
     )
 
@@ -219,7 +230,7 @@ def lives(tasks: Sequence[Task], events: Events, images: Mapping[int, Image]) ->
         for tensor in task.outputs:
             birth = life(tensor).birth
             if task.accumulates:
-                birth[0] = times[-1]
+                birth[:] = times[-1]
             else:
                 birth[rows] = times
     return found

@@ -13,7 +13,7 @@ from shoal.network.graph import Graph
 from shoal.operators import kind
 from shoal.operators.base import Call, Operator, Tensors
 from shoal.operators.columns import Columns, Crop, crop, cropped, hull, is_image, window
-from shoal.plan.segments import Image, Task, task
+from shoal.plan.segments import Image, Task, image, task
 
 #: the most strips of a segment
 _MOST = 8
@@ -115,7 +115,8 @@ def _strip(
 @lru_cache(maxsize=4096)
 def _task(graph: Graph, operator: int, part: Crop, features: frozenset[str]) -> Task:
     narrow, tensors = cropped(graph.operators[operator], graph.tensors, part)
-    return task(narrow, kind(narrow.kind).calls(narrow, tensors, features), tensors)
+    images = {t: image(tensors[t]) for t in (*narrow.inputs, *narrow.outputs) if t is not None}
+    return task(narrow, kind(narrow.kind).calls(narrow, tensors, features), images)
 
 
 def _fitting(strip: Strip, images: Mapping[int, Image], k: int, narrow: Task, whole: Task) -> Task:
