@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -95,7 +95,7 @@ def assert_chunks_are_exact(
             np.testing.assert_array_equal(array, value)
 
 
-def _planner(parts: int, k: int):
+def _planner(parts: int, k: int) -> Callable[[Graph, Board, Options], Plan]:
     def planner(graph: Graph, board: Board, options: Options) -> Plan:
         return plan(chunk(input_channels(graph, 0, parts), k, k + 1), board, options)
 

@@ -116,3 +116,21 @@ def test_real_models_are_exact_in_every_memory_of_a_core(name: str, feed: str, d
     core = "cortex-m4"
     made, expected = cases(name, data, feed, MACHINES[core].features)
     check(run_emulated(made, core), expected)
+
+
+@pytest.mark.parametrize("core", [None, "cortex-m4", "cortex-m3", "rv32imc"])
+def test_flat_tensors_that_come_and_go_in_pieces(core: str | None, data: Path) -> None:
+    """An autoencoder between 640 values and 640: the sums of its first layer, and a piece of 16 bytes."""
+    name = "mlperf_ad_int8"
+    model = (data / "models" / f"{name}.tflite").read_bytes()
+    graph = simplify(parse(model, name, name))
+    features = MACHINES[core].features if core else frozenset()
+
+    def planner(_graph: Graph, board: Board, options: Options) -> Plan:
+        made = plan(graph, board, replace(options, feed="rows", drain="rows", ram_budget=560))
+        assert {(s.count, s.bytes) for s in made.streams.values()} == {(40, 16)}
+        return made
+
+    inputs = samples(graph, name, data)
+    case = Case(model, inputs, features=features, planner=planner)
+    check(run_models([case]) if core is None else run_emulated([case], core), wanted(model, graph, inputs))
