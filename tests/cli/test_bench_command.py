@@ -21,6 +21,7 @@ LATENCY = {
 ENERGY: dict[str, Any] = {
     "current_milliamperes": None,
     "idle_milliamperes": None,
+    "window_milliseconds": None,
     "microjoules": None,
     "meter": None,
     "source": None,
@@ -107,6 +108,14 @@ def test_measured_times_are_called_so(result: dict[str, Any], folder: Path, shoa
     assert re.search(r"time\s+1\.000 ms\s+measured at 168 MHz", text)
     assert re.search(r"energy\s+132 µJ\s+estimated", text)
     assert "≈" not in text
+
+
+def test_a_meters_figures_say_so(result: dict[str, Any], folder: Path, shoal: Any) -> None:
+    result |= {"source": "board", "node": "serial:/dev/ttyX"}
+    measured = {"current_milliamperes": 12.5, "idle_milliamperes": 2.25, "microjoules": 33.8, "window_milliseconds": 1}
+    result["energy"] |= measured | {"meter": "ppk2", "source": "board", "sources": ["board"]}
+    text = shoal("bench", folder).out
+    assert re.search(r"energy\s+33\.8 µJ\s+measured by ppk2, above idle: 12\.500 mA, idle 2\.250 mA", text)
 
 
 def test_other_bytes_than_the_reference_are_exit_1(result: dict[str, Any], folder: Path, shoal: Any) -> None:

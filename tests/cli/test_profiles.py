@@ -94,6 +94,7 @@ def altered(shoal, small, tmp_path):
             "energy": {
                 "current_milliamperes": None,
                 "idle_milliamperes": None,
+                "window_milliseconds": None,
                 "microjoules": None,
                 "meter": None,
                 "source": None,

@@ -48,7 +48,7 @@ def generated(folder: Path, board: str, name: str = "tiny") -> Path:
     b.operator("SOFTMAX", [hidden_from], [z])
     model = folder / f"{name}.tflite"
     model.write_bytes(b.build(inputs=[x], outputs=[z]))
-    directory = folder / f"{name}-{board}"
+    directory = folder / f"{name}-{Path(board).stem}"
     write(plan(simplify(read(model)), boards.load(board), Options()), model.read_bytes(), directory)
     return directory
 
@@ -172,6 +172,7 @@ def test_a_board_measures_time(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert result["energy"] == {
         "current_milliamperes": 40,
         "idle_milliamperes": None,
+        "window_milliseconds": None,
         "microjoules": pytest.approx(40 * 3.3 * 10.00625, abs=0.001),
         "meter": None,
         "source": "model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from shoal.tensors import Array
 
 if TYPE_CHECKING:
     from shoal.bench.latency import Sample, Stopwatch
+    from shoal.bench.meters import Drawn
 
 #: where figures come from, by the node's kind
 SOURCES = {"emulator": "emulated", "host": "host", "serial": "board"}
@@ -23,10 +25,16 @@ def _quiet() -> None:
 
 
 def bench(
-    directory: Path, spec: str, runs: int = 1, steps: bool = False, advance: Callable[[], None] = _quiet
+    directory: Path,
+    spec: str,
+    runs: int = 1,
+    steps: bool = False,
+    advance: Callable[[], None] = _quiet,
+    meter: str | None = None,
 ) -> dict[str, Any]:
     """Builds the folder's firmware if need be, runs it `runs` times on the default input and, with `steps`, each step
-    alone as often; `advance` is called after each of these (`total` in all). Raises what building and the node raise.
+    alone as often; `advance` is called after each of these (`total` in all). `meter`: KIND:PORT of an instrument that
+    measures the runs' current. Raises what building, the node and the meter raise.
 
     The published schema is cli/schemas/bench.schema.json. A figure that does not apply is null: instructions are
     counted on emulators only, cycles and milliseconds on boards only."""
@@ -40,7 +48,7 @@ def bench(
     def compare(node: Node, outputs: Sequence[bytes]) -> tuple[bool | None, str | None]:
         return judge(node, directory, manifest, inputs, outputs)
 
-    return measure(directory, spec, inputs, compare, runs, steps, advance)[0]
+    return measure(directory, spec, inputs, compare, runs, steps, advance, meter)[0]
 
 
 def measure(
@@ -51,11 +59,12 @@ def measure(
     runs: int = 1,
     steps: bool = False,
     advance: Callable[[], None] = _quiet,
+    meter: str | None = None,
 ) -> tuple[dict[str, Any], tuple[bytes, ...]]:
     """The document for these inputs, and the last run's outputs; `judge` is given the open node and those, and says
     whether they are exact and, where it cannot or they are not, why."""
     from shoal import boards
-    from shoal.bench import latency, sizes
+    from shoal.bench import latency, meters, sizes
     from shoal.bench.traffic import traffic
     from shoal.build.builder import build
     from shoal.link.connect import open_node
@@ -65,15 +74,24 @@ def measure(
     board = boards.load(str(directory / "boards" / f"{manifest['board']}.json"))
     kind = spec.partition(":")[0]
     source = SOURCES.get(kind, kind)
+    if meter is not None:
+        meters.check(meter, board, spec)
     built = build(directory, "host" if kind == "host" else None)
     data = [i.tobytes() for i in inputs]
-    with open_node(directory, spec, count=source == "emulated") as node:
+    with (
+        # first: the board's supply comes through it
+        nullcontext() if meter is None else meters.open_meter(meter, board) as instrument,
+        open_node(directory, spec, count=source == "emulated") as node,
+    ):
         identity = node.identify()
         watch = latency.Stopwatch(node, source, board, built)
         samples = []
+        if instrument is not None:
+            instrument.start()
         for _ in range(runs):
             samples.append(watch.measure(lambda: node.run(data)))
             advance()
+        drawn = None if instrument is None else meters.drawn(instrument.stop(), runs, instrument.name, board)
         measured = _steps(node, watch, data, manifest, built.elf, runs, advance) if steps else []
         verdict, reason = judge(node, samples[-1].answer.outputs)
     # only a board's own word for its clock counts: an emulator's is made up
@@ -97,7 +115,7 @@ def measure(
         "traffic": traffic(manifest, board, [s.answer for s in samples], source, clock_hz),
         "ram": sizes.ram(built, [s.answer for s in samples], own),
         "flash": sizes.flash(built, own),
-        "energy": energy(board, timing["milliseconds"]),
+        "energy": energy(board, timing["milliseconds"], drawn),
         "exact": verdict,
         "exact_reason": reason,
     }
@@ -148,8 +166,19 @@ def _steps(
     ]
 
 
-def energy(board: Board, milliseconds: float | None) -> dict[str, Any]:
-    """The member `energy`: what the board draws by its file, typically, over a measured time; null without either."""
+def energy(board: Board, milliseconds: float | None, drawn: Drawn | None = None) -> dict[str, Any]:
+    """The member `energy`: what an instrument measured; else what the board draws by its file, typically, over a
+    measured time. Null where neither is known."""
+    if drawn is not None:
+        return {
+            "current_milliamperes": round(drawn.milliamperes, 6),
+            "idle_milliamperes": round(drawn.idle_milliamperes, 6),
+            "microjoules": round(drawn.microjoules, 6),
+            "window_milliseconds": round(drawn.milliseconds, 6),
+            "meter": drawn.meter,
+            "source": "board",
+            "sources": ["board"],
+        }
     currents, supply = board.currents, board.supply_millivolts
     milliamperes = currents["run_milliamperes"] if currents else None
     microjoules = None
@@ -159,6 +188,7 @@ def energy(board: Board, milliseconds: float | None) -> dict[str, Any]:
         "current_milliamperes": milliamperes,
         "idle_milliamperes": None,
         "microjoules": microjoules,
+        "window_milliseconds": None,
         "meter": None,
         "source": None if milliamperes is None else "model",
         "sources": [] if milliamperes is None else ["model"] if milliseconds is None else ["board", "model"],

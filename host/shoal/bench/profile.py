@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import shoal
+from shoal.bench import meters
 from shoal.bench.bench import SOURCES, energy, measure
 from shoal.bench.inputs import generator
 from shoal.bench.shoal import Judge
@@ -113,10 +114,12 @@ def profile(
     runs: int = 1,
     advance: Callable[[], None] = lambda: None,
     progress: Progress = silent,
+    meter: str | None = None,
 ) -> dict[str, Any]:
     """One board's part: `found` (`images` of it) built, run `runs` times on the node `spec` (emulator or serial:PORT)
-    on the default input, and each operator alone as often; `advance` is called after each of these. A board that needs
-    several images is flashed with each. Raises what planning, building, flashing and the node raise."""
+    on the default input, and each operator alone as often; `advance` is called after each of these. `meter`: KIND:PORT
+    of an instrument that measures the current. A board that needs several images is flashed with each. Raises what
+    planning, building, flashing, the node and the meter raise."""
     from shoal.build.cache import project
     from shoal.build.flash import flash
 
@@ -141,7 +144,7 @@ def profile(
         own = manifests.load(directory)
         inputs = [values[t["tensor"]] for t in own["inputs"]]
         judge = functools.partial(_judge, known, own, inputs)
-        results.append(measure(directory, spec, inputs, judge, runs, True, advance))
+        results.append(measure(directory, spec, inputs, judge, runs, True, advance, meter))
         directories.append(directory)
         for given, data in zip(own["outputs"], results[-1][1], strict=True):
             values[given["tensor"]] = manifests.array_of(data, given)
@@ -236,6 +239,8 @@ def _assumption(measured: Mapping[str, Any], board: Board) -> str | None:
 
 def _energy(board: Board, measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The member `energy`, of all images together."""
+    if all(m["energy"]["meter"] is not None for m in measured):
+        return meters.together([m["energy"] for m in measured])
     times = [m["latency"]["milliseconds"] for m in measured]
     return energy(board, None if None in times else sum(times))
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import node_option, plan_options, plot_option, target_argument
+from shoal.cli.options import meter_option, node_option, plan_options, plot_option, target_argument
 
 #: runs where nothing is said: a board's cycles vary a little, an emulator's counts do not
 _RUNS = {"serial": 10}
@@ -22,6 +22,7 @@ _RUNS = {"serial": 10}
         ("the same as a file, for `shoal compare`", "shoal bench build/kws --steps --json > kws.json"),
         ("the boards of a shoal, each and as one", "shoal bench trio"),
         ("milliseconds, on a real board", "shoal bench build/kws --node serial:/dev/ttyACM0 --runs 50"),
+        ("and what it draws", "shoal bench build/kws --node serial:/dev/ttyACM0 --meter ppk2:/dev/ttyACM1"),
     ]
 )  # fmt: skip
 @target_argument
@@ -32,6 +33,7 @@ _RUNS = {"serial": 10}
 )
 @click.option("--steps", is_flag=True, help="Measure every step, too.")
 @plot_option("Also draw the steps, as .png, .svg or .pdf; implies --steps.")
+@meter_option
 @node_option
 @plan_options
 def bench(
@@ -40,6 +42,7 @@ def bench(
     runs: int | None,
     steps: bool,
     plot: Path | None,
+    meter: str | None,
     node: tuple[str, ...],
     plan_options: dict[str, Any],
 ) -> Result:
@@ -60,6 +63,12 @@ def bench(
             raise BadInput(
                 "a picture of a shoal's steps: not yet", where="--plot", advice="draw a node's folder in DIR"
             )
+        if meter is not None:
+            raise BadInput(
+                "a meter measures one board",
+                where="--meter",
+                advice="measure a node's folder in DIR, one after another",
+            )
         return shoals.bench(
             shoals.open_shoal(target, board, plan_options),
             node,
@@ -73,7 +82,7 @@ def bench(
     steps = steps or plot is not None
     count = runs or _RUNS.get(spec.partition(":")[0], 1)
     with progress("measuring", total(made.directory, count, steps)) as bar:
-        document = measure(made.directory, spec, count, steps, bar.advance)
+        document = measure(made.directory, spec, count, steps, bar.advance, meter)
     if plot is not None:
         from shoal.report import profile
 

@@ -120,6 +120,15 @@ def output_option(help_text: str, *, required: bool = False) -> Callable[[F], F]
     return click.option("--output", metavar="PATH", type=click.Path(path_type=Path), required=required, help=help_text)
 
 
+def meter_option(function: F) -> F:
+    """Adds `--meter` (`meter: str | None`), see `shoal.bench.meters.check`."""
+    return click.option(
+        "--meter",
+        metavar="KIND:PORT",
+        help="Measure the current, too: ppk2:PORT, a Power Profiler Kit II in the board's supply, trigger pin at D0.",
+    )(function)
+
+
 def plot_option(help_text: str) -> Callable[[F], F]:
     """Adds `--plot` (`plot: Path | None`)."""
     kind = click.Path(dir_okay=False, path_type=Path)

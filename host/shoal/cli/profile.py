@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import model_argument, new_file, node_option, plot_option
+from shoal.cli.options import meter_option, model_argument, new_file, node_option, plot_option
 from shoal.errors import BadInput, DoesNotFit
 
 
@@ -47,6 +47,7 @@ from shoal.errors import BadInput, DoesNotFit
     "--runs", type=click.IntRange(1, 100_000), help="How often; figures are medians. Default 10 on a board, else 1."
 )
 @plot_option("Also draw the operators, as .png, .svg or .pdf; of several boards one file each, by their ids.")
+@meter_option
 @node_option
 def profile(
     model: Path,
@@ -55,6 +56,7 @@ def profile(
     prefer: str,
     runs: int | None,
     plot: Path | None,
+    meter: str | None,
     node: tuple[str, ...],
 ) -> Result:
     """Measure every operator of a model once, and what crossing tensors take at each cut, for `shoal split --profile`.
@@ -65,6 +67,7 @@ def profile(
     """
     from shoal import boards
     from shoal.bench import profile as bench
+    from shoal.bench.meters import check
     from shoal.cli.console import console, planning, progress
     from shoal.cli.target import node_specs
     from shoal.link.star import named
@@ -82,6 +85,11 @@ def profile(
             raise BadInput(
                 "nothing counts on the host", where=f"board {name}", advice="--node emulator or serial:PORT does"
             )
+    if meter is not None:
+        if len(chosen) > 1:
+            raise BadInput("a meter measures one board", where="--meter", advice="profile each board by itself")
+        for name, board in chosen.items():
+            check(meter, board, specs[name])
     chunks = Chunks(simplify(read(model)))
     with planning() as told:
         told("images", 0.0)
@@ -91,7 +99,9 @@ def profile(
     with progress("measuring", sum(bench.total(found[name], times[name]) for name in chosen)) as bar:
         for name, board in chosen.items():
             with named(name):
-                parts.append(bench.profile(model, chunks, board, specs[name], found[name], times[name], bar.advance))
+                parts.append(
+                    bench.profile(model, chunks, board, specs[name], found[name], times[name], bar.advance, meter=meter)
+                )
     document = bench.document(chunks.graph, prefer, parts)
     output.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     plots = _draw(document, plot) if plot is not None else []

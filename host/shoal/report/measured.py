@@ -49,9 +49,18 @@ def _figures(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         parts = f"weights {flash['weights_bytes']:,} + code of the model {code:,} + harness {rest:,}"
         yield "flash", _bytes(flash["total_bytes"]), parts
     if energy and energy["microjoules"] is not None:
-        yield "energy", f"{energy['microjoules']:,.0f} µJ", "estimated: the board's typical current by its file"
+        yield "energy", f"{energy['microjoules']:,.{0 if energy['meter'] is None else 1}f} µJ", _drawn(energy)
     verdict = {True: "[green]equal[/]", False: "[red bold]different[/]", None: "[yellow]not checked[/]"}
     yield "bytes", verdict[document["exact"]], document["exact_reason"] or "TensorFlow Lite Micro's"
+
+
+def _drawn(energy: Mapping[str, Any]) -> str:
+    if energy["meter"] is None:
+        return "estimated: the board's typical current by its file"
+    currents = f"{energy['current_milliamperes']:,.3f} mA, idle {energy['idle_milliamperes']:,.3f} mA"
+    return (
+        f"measured by {energy['meter']}, above idle: {currents}, trigger pin up {energy['window_milliseconds']:,.2f} ms"
+    )
 
 
 def _latency(latency: Mapping[str, Any], clock_hz: int | None) -> Iterator[tuple[str, str, str]]:
