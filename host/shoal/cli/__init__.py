@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": "Say what is missing on this machine, and the command that mends it.",
     "boards": "List the boards shoal knows, show one, or check a board file.",
     "analyze": "Say what a model needs and which boards it fits, step by step.",
+    "compress": "Make a trained network smaller, every stage measured on boards.",
     "generate": "Write a model's C and firmware project for a board.",
     "split": "Split a model over several boards, a firmware project for each.",
     "build": "Build a generated folder with PlatformIO.",
