@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 
-
 def test_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shoal: Callable[..., Any]) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     (tmp_path / "m.keras").write_bytes(b"")
