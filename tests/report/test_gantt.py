@@ -29,7 +29,7 @@ def frames(count):
 @pytest.fixture
 def shown():
     members = [Member("left", 1, 0.5), Member("right", 2, 0.2)]
-    wires = [Wire("a", ("hub", "left"), 11520), Wire("b", ("left", "right"), 11520), Wire("c", ("right", "hub"), 11520)]
+    wires = [Wire("b", ("left", "right"), 11520), Wire("a", ("left", "hub"), 11520), Wire("c", ("right", "hub"), 11520)]
     return timeline(replay(frames(30), members, wires), members, wires)
 
 
@@ -53,7 +53,7 @@ def test_lanes_follow_the_network(shown):
 
 def test_a_star_shows_each_node_below_its_wire(shown):
     star = {"lanes": [{"name": n, "kind": "node", "ends": None} for n in ("a", "b")]
-            + [{"name": f"w{n}", "kind": "wire", "ends": ["hub", n]} for n in ("a", "b")],
+            + [{"name": f"w{n}", "kind": "wire", "ends": [n, "hub"]} for n in ("a", "b")],
             "answered": [10.0, 20.0], "filling": 1, "in_flight": 1, "spans": []}  # fmt: skip
     text = plots.timeline(star)
     assert text.index("hub – a") < text.index("hub – b")

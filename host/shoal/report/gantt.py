@@ -120,18 +120,25 @@ def draw(timeline: Mapping[str, Any], colours: Colours, width: float, title: tup
 
 
 def _ordered(lanes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Each node below the wire that comes to it: along a chain, from the hub to the hub; in a star, wire by node."""
+    """Each node below the wire that comes to it: along a chain, from the hub to the hub; in a star, wire by node. Ends
+    of wires from above to below."""
     wires = [lane for lane in lanes if lane["kind"] == "wire"]
+    nodes = [lane for lane in lanes if lane["kind"] == "node"]
     ordered: list[Mapping[str, Any]] = []
-    for node in (lane for lane in lanes if lane["kind"] == "node"):
-        for wire in [w for w in wires if node["name"] in w["ends"] and w not in ordered]:
-            # the wire onward comes after its node, unless it is what the node hangs on
-            onward = next(e for e in wire["ends"] if e != node["name"])
-            placed = any(w in ordered for w in wires if node["name"] in w["ends"])
-            if not placed or (onward != "hub" and onward in {lane["name"] for lane in ordered}):
-                ordered.append(wire)
+    above = set[str]()
+    for node in nodes:
+        name = node["name"]
+        mine = [w for w in wires if name in w["ends"]]
+        before = [w for w in mine if above & set(w["ends"])] or [w for w in mine if "hub" in w["ends"]][:1]
+        ordered += [_directed(w, last=name) for w in before]
         ordered.append(node)
-    return ordered + [w for w in wires if w not in ordered]
+        wires = [w for w in wires if w not in before]
+        above.add(name)
+    return ordered + [_directed(w, last="hub") for w in wires]
+
+
+def _directed(wire: Mapping[str, Any], last: str) -> Mapping[str, Any]:
+    return {**wire, "ends": sorted(wire["ends"], key=lambda end: end == last)}
 
 
 def _until(timeline: Mapping[str, Any]) -> float:
