@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 import struct
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,20 +32,34 @@ INT32 = frozenset({21, 22, 23})
 #: a test's own patience, in seconds: far above what anything here takes
 PATIENCE = 60.0
 
-_NO_ROUTE = 255
+#: that nodes have routes to
+_NODES = 4
 
 
-def build(folder: Path, number: int, routes: Mapping[int, int], macros: Mapping[str, str] = {}) -> Path:
-    """The ELF file of node `number`, which reaches node d by port `routes[d]`."""
-    ports = [str(routes.get(d, _NO_ROUTE)) for d in range(messages.ROUTES)]
-    own = {"TINY_NODE": str(number), "TINY_ROUTES": ",".join(ports)}
-    target = folder / f"node{number}"
-    target.mkdir(parents=True, exist_ok=True)
-    return tiny_firmware.build("host", target, SANITIZERS, own | dict(macros), "tiny_shoal_image.c", True)
+@dataclass(frozen=True)
+class Kind:
+    """How all nodes of a shoal are: the program, whether in a chain or a star, with slots or without, and how often
+    each of their steps looks at the link."""
+
+    elf: Path
+    chained: bool = True
+    slots: bool = True
+    ticks: int = 1
+
+    def environment(self, number: int) -> dict[str, str]:
+        """Of node `number`: in a chain, lower ones are on its port 0."""
+        routes = "".join("1" if self.chained and d > number else "0" for d in range(_NODES))
+        return {
+            "TINY_NODE": str(number),
+            "TINY_ROUTES": routes,
+            "TINY_SLOTS": str(int(self.slots)),
+            "TINY_TICKS": str(self.ticks),
+        }
 
 
-def chain_routes(number: int, count: int) -> dict[int, int]:
-    return {d: 0 if d < number else 1 for d in range(count + 1) if d != number}
+def build(folder: Path) -> Path:
+    """The ELF file of every node."""
+    return tiny_firmware.build("host", folder, SANITIZERS, {}, "tiny_shoal_image.c", True)
 
 
 def made(tensors: Mapping[int, bytes]) -> dict[int, bytes]:
@@ -69,16 +85,14 @@ class Shoal:
     """Nodes' ports, the wires between them, and this end: `hub` names the port of each wire that ends here. Nothing
     happens but in `pump`."""
 
-    def __init__(
-        self, elfs: Mapping[int, Path], hub: Mapping[int, tuple[int, int]], wires: list[tuple[int, int]]
-    ) -> None:
-        """`hub`: by which port, (node, port), each node is reached from here; `wires`: (left, right): port 1 of the
-        one is port 0 of the other."""
-        self._elfs = dict(elfs)
+    def __init__(self, kind: Kind, hub: Mapping[int, tuple[int, int]], wires: Sequence[tuple[int, int]] = ()) -> None:
+        """The keys of `hub` are the nodes; it says by which port, (node, port), each is reached from here. `wires`:
+        (left, right): port 1 of the one is port 0 of the other."""
+        self._kind = kind
         self.processes: dict[int, HostProcess] = {}
         self._seconds: dict[int, tuple[Stream, socket.socket]] = {}
         self.ports: dict[tuple[int, int], Stream] = {}
-        for number in elfs:
+        for number in hub:
             self.start(number)
         self.hub = dict(hub)
         self.joints = [((left, 1), (right, 0)) for left, right in wires]
@@ -93,12 +107,21 @@ class Shoal:
         self._partial: defaultdict[tuple[int, int], bytearray] = defaultdict(bytearray)
         self.done: defaultdict[int, dict[int, Done]] = defaultdict(dict)
         self.lost: list[tuple[int, messages.Lost]] = []
+        #: whether node 0 leaves questions unanswered
         self.deaf = False
+        #: takes the answers to a session's requests
+        self.session: Callable[[Frame], None] | None = None
 
     def start(self, number: int) -> None:
         ours, theirs = socket.socketpair()
-        process = HostProcess(self._elfs[number], theirs.fileno())
-        theirs.close()
+        own = self._kind.environment(number)
+        os.environ.update(own)  # which a process inherits
+        try:
+            process = HostProcess(self._kind.elf, theirs.fileno())
+        finally:
+            for name in own:
+                del os.environ[name]
+            theirs.close()
         self.processes[number] = process
         self.ports[number, 0], self.ports[number, 1] = process, SocketLine(ours)
 
@@ -160,7 +183,10 @@ class Shoal:
     def _take(self, end: tuple[int, int], frame: Frame) -> None:
         self.seen.append((end, frame))
         if frame.destination not in (0, messages.ANY_NODE):
-            self.write(self.hub[frame.destination], frames.encode(frame))
+            if frame.destination in self.hub:
+                self.write(self.hub[frame.destination], frames.encode(frame))
+        elif frame.session and self.session:
+            self.session(frame)
         elif frame.type & REPLY:
             self._answers[frame.sequence] = frame.payload
         elif frame.type == Type.LOST:
@@ -238,6 +264,33 @@ class Shoal:
         for tensor, data in tensors.items():
             for piece in pieces(self.epoch, inference, tensor, data):
                 self.insist(to, Type.DELIVER, piece.pack())
+
+
+class Routed:
+    """The line of a session to node `number`; what comes meanwhile goes its way."""
+
+    def __init__(self, shoal: Shoal, number: int) -> None:
+        self._shoal = shoal
+        self._number = number
+        self._data = b""
+
+    def read(self, timeout: float) -> bytes:
+        self._shoal.session = self._take
+        self._shoal.pump()
+        self._shoal.session = None
+        data, self._data = self._data, b""
+        return data
+
+    def _take(self, frame: Frame) -> None:
+        self._data += frames.encode(frame)
+
+    def write(self, data: bytes) -> None:
+        """An opening, to whoever is at the other end, is for this node: others may lie between."""
+        for frame in frames.Receiver().feed(data):
+            addressed = replace(frame, destination=self._number)
+            self._shoal.write(self._shoal.hub[self._number], frames.encode(addressed))
+
+    def close(self) -> None: ...
 
 
 def header(tensor: int) -> Header:

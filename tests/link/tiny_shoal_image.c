@@ -2,6 +2,8 @@
  * says. Variant 0 is a chain with a residual that passes by its middle; variant 1 two halves of an int32 sum. */
 #include "runtime/model.h"
 
+#include <stdlib.h>
+
 enum {
     OPERATORS = 3,
     /* variant 0: y = b ^ x, b of a, a of x */
@@ -24,15 +26,7 @@ enum {
     RETAIN = RECEIVE + SLOT,
 };
 
-#ifdef TINY_IN_PLACE
-#define SLOT_BYTES 0
-#else
-#define SLOT_BYTES SLOT
-#endif
-
-#ifndef TINY_TICKS
-#define TINY_TICKS 1 /* of each step */
-#endif
+static long ticks = 1; /* of each step */
 
 __attribute__((aligned(16))) static uint8_t arena[RETAIN + SLOT];
 
@@ -101,7 +95,7 @@ static void run_steps(unsigned first, unsigned last, model_io *io) {
     io->status = 0;
     for (unsigned i = first; i < last; i++) {
         steps[i]();
-        for (unsigned tick = 0; tick < TINY_TICKS; tick++) {
+        for (long tick = 0; tick < ticks; tick++) {
             SHOAL_TICK();
         }
     }
@@ -137,13 +131,13 @@ static const model_crossing sums[] = {
 /* A resident of its own for the last two operators has no cut inside. */
 static const uint16_t chain_steps[] = {0, 1, 2, 3}, sums_steps[] = {3, 4, 5, 6}, fused_steps[] = {1, MODEL_NO_CUT, 3};
 
-static const model_chunk chunks[] = {
-    {2, 1, 3, fused_steps, 4, chain, RECEIVE, SLOT_BYTES, RETAIN, SLOT_BYTES},
-    {0, 0, 3, chain_steps, 4, chain, RECEIVE, SLOT_BYTES, RETAIN, SLOT_BYTES},
-    {1, 0, 3, sums_steps, 4, sums, RECEIVE, SLOT_BYTES, RETAIN, SLOT_BYTES},
+static model_chunk chunks[] = {
+    {2, 1, 3, fused_steps, 4, chain, RECEIVE, SLOT, RETAIN, SLOT},
+    {0, 0, 3, chain_steps, 4, chain, RECEIVE, SLOT, RETAIN, SLOT},
+    {1, 0, 3, sums_steps, 4, sums, RECEIVE, SLOT, RETAIN, SLOT},
 };
 
-const model_image image = {
+static model_image made = {
     .name = "tiny",
     .tool_version = "0.0.0",
     .board = "none",
@@ -156,9 +150,23 @@ const model_image image = {
     .outputs = outputs,
     .run = run,
     .run_steps = run_steps,
-    .node = TINY_NODE,
-    .routes = {TINY_ROUTES},
     .operators = OPERATORS,
     .chunks = chunks,
     .chunk_count = sizeof chunks / sizeof chunks[0],
 };
+
+extern const model_image image __attribute__((alias("made")));
+
+/* One program is every node: its environment says which, before the firmware starts. TINY_NODE: its number;
+ * TINY_ROUTES: a digit for each node's port; TINY_SLOTS: 0 where it has none; TINY_TICKS: of each step. */
+__attribute__((constructor(101))) static void read_environment(void) {
+    const char *routes = getenv("TINY_ROUTES");
+    made.node = (uint8_t)atoi(getenv("TINY_NODE"));
+    for (unsigned i = 0; i < MODEL_NODES; i++) {
+        made.routes[i] = *routes == '\0' ? MODEL_NO_ROUTE : (uint8_t)(*routes++ - '0');
+    }
+    ticks = atol(getenv("TINY_TICKS"));
+    for (unsigned i = 0; atoi(getenv("TINY_SLOTS")) == 0 && i < sizeof chunks / sizeof chunks[0]; i++) {
+        chunks[i].receive_bytes = chunks[i].retain_bytes = 0;
+    }
+}
