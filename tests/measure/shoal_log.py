@@ -39,13 +39,15 @@ class Chain:
         frames = [BEGIN] * (tensor < len(self.members)) + [FRAME + 15 + size for _, size in self.pieces(tensor)]
         return sum((size + ANSWER) / wire.bandwidth + 2 * wire.delay for size in frames)
 
-    def run(self, count: int, in_flight: int) -> list[FrameSeen]:
-        """So many inputs, `in_flight` of them under way at once."""
+    def run(self, count: int, in_flight: int, hold: bool = False) -> list[FrameSeen]:
+        """So many inputs, `in_flight` of them under way at once; `hold`: nodes are told when the answer is there."""
         n = len(self.members)
         # the last node's turn comes just before the input after the last that may be under way
         turns = [(i + (in_flight - 0.5) * k / n, i, k) for i in range(count) for k in range(n + 1)]
         for _, i, k in sorted(turns):
             self.stage(i, k)
+            for held in range(1, n + 1) if hold and k == n else ():
+                self.ask(0, held, Type.RELEASE, i, FRAME + 8)
         return self.events
 
     def stage(self, inference: int, k: int) -> None:

@@ -166,6 +166,14 @@ def test_an_inference_that_finds_no_room_is_offered_again():
     assert result.throughput() == pytest.approx(1, rel=0.1)
 
 
+def test_what_is_held_until_the_answer_keeps_its_slot():
+    chain = Chain([0.2, 0.3, 0.4], [100, 100, 100, 10], bandwidth=11520)
+    result = replay(chain.run(10, 4, hold=True), chain.members, chain.wires)
+    for member in chain.members:
+        runs = sorted(c.start for c in result.computed if c.node == member.name)
+        assert all(after > answer for after, answer in zip(runs[1:], result.answered, strict=False))
+
+
 def join(count):
     """A star: each input goes to two nodes, whose halves the host adds up."""
     members = [Member("a", 1, 0.3), Member("b", 2, 0.7)]
