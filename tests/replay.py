@@ -209,6 +209,9 @@ class _Replay:
     ) -> Array:
         """One row of the output, by the reference of an operator that has no other; of a `strip`, columns of the output
         and those that they are computed from, by that of one that has no other columns."""
+        if operator.kind == "reshape":
+            [[same]] = read.values()
+            return same
         described = dict(self.graph.tensors)
         sources = {}
         attributes = operator.attributes

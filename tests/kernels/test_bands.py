@@ -229,6 +229,28 @@ class Layer:
         return parse(b.build(inputs=[x], outputs=[y]), "model", "model")
 
 
+@dataclass(frozen=True)
+class Reshaped:
+    """RESHAPE of an image to what has no rows, or back."""
+
+    image: Image
+    back: bool = False
+
+    @property
+    def multiple(self) -> int:
+        return self.image[1] * self.image[2]
+
+    def columns(self) -> tuple[int, int, int]:
+        return 1, 1, 0
+
+    def graph(self) -> Graph:
+        b = ModelBuilder()
+        shapes = [(1, *self.image), (1, math.prod(self.image))]
+        x, y = (b.tensor(shape, scale=0.05) for shape in (reversed(shapes) if self.back else shapes))
+        b.operator("RESHAPE", [x], [y])
+        return parse(b.build(inputs=[x], outputs=[y]), "model", "model")
+
+
 LAYERS = (
     Layer((5, 4, 6), 10),
     Layer((4, 2, 4), 12, activation="RELU", zero_point=-128),
@@ -240,6 +262,9 @@ LAYERS = (
     Layer((1, 2, 8), 48, activation="RELU", zero_point=-128),
     Layer((1, 1, 9), 64, weights_zero_point=3),
     Layer((1, 1, 40), 640),
+    Reshaped((7, 4, 3)),
+    Reshaped((5, 1, 8)),
+    Reshaped((9, 8, 1), back=True),
 )
 
 
@@ -306,6 +331,7 @@ FUNCTIONS = (
     "conv_2d_s8_dsp_eight",
     "conv_2d_s8_dsp_kronecker",
     "conv_2d_s8_rv_twin",
+    "copy",
     "depthwise_conv_2d_s8",
     "depthwise_conv_2d_s8_3x3",
     "depthwise_conv_2d_s8_accumulate",

@@ -30,6 +30,7 @@ FED = [
     "mltk_audio_example_int8",
     "mltk_fingerprint_int8",
     "mltk_rock_paper_scissors",
+    "tflm_micro_speech_int8",
     "tflm_person_detect_int8",
 ]
 

@@ -36,7 +36,7 @@ def count(values: int) -> int:
     return next((values // size for size in sizes if values % size == 0), 1)
 
 
-def _is_tall(tensor: Tensor) -> bool:
+def is_tall(tensor: Tensor) -> bool:
     """Whether it is one image of several rows."""
     return len(tensor.shape) == 4 and tensor.shape[0] == 1 and tensor.shape[1] > 1
 
@@ -46,7 +46,7 @@ def in_blocks(call: Call, source: Tensor, output: Tensor, block: int) -> Call:
     row of inputs; as it is where pieces are no whole blocks, or there are more rows."""
     made = count(output.elements)
     width = output.elements // made
-    if _is_tall(source) or dict(call.shape)["batches"] > 1 or call.scratch_bytes or made == 1 or width % block:
+    if is_tall(source) or dict(call.shape)["batches"] > 1 or call.scratch_bytes or made == 1 or width % block:
         return call
     band = Band(
         shape=tuple((name, width if name == "output_c" else value) for name, value in call.shape),
@@ -65,7 +65,7 @@ def accumulating(
     """The kernels that take the input row by row, or piece by piece where it has no rows: see
     fully_connected_s8_accumulate.h. None for batches, and where there is only one piece."""
     products = sums.weights.shape[1]
-    rows = source.shape[1] if _is_tall(source) else count(products)
+    rows = source.shape[1] if is_tall(source) else count(products)
     if source.elements != products or rows == 1:
         return []
     found = [_plain(source, output, sums, form, weights_zero_point, features, rows)]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from shoal.errors import BadInput
-from shoal.operators.base import Call, Kernel, Operator, Tensors, monotone
+from shoal.operators.base import Band, Call, Kernel, Operator, RowWindow, Tensors, monotone
 from shoal.operators.checks import operand, single_output, where
-from shoal.tensors import Array
+from shoal.operators.pieces import is_tall
+from shoal.tensors import Array, Tensor
 
 NAME = "reshape"
 
@@ -52,5 +53,16 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
             in_place=(0,),
             instructions=15,  # in place, where the planner puts it if it can
             code_bytes=30,
+            band=_band(input_, output),
         )
     ]
+
+
+def _band(input_: Tensor, output: Tensor) -> Band | None:
+    """The rows of an image on one side, which are pieces of what has no rows on the other."""
+    rows = {t.shape[1] for t in (input_, output) if is_tall(t)}
+    if len(rows) != 1:
+        return None
+    [height] = rows
+    width = input_.bytes // height
+    return Band((("bytes", width),), height, width, (RowWindow(),), (0,), instructions=25 * height)

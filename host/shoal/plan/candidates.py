@@ -7,7 +7,7 @@ along: the estimate that guides the search counts slots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shoal.network.graph import Graph
-from shoal.operators.base import Call, RowWindow
+from shoal.operators.base import Call, Operator, RowWindow
 from shoal.plan.segments import Events, Image, Ints, Life, Task, image, in_pieces, lives, ring, task, trace
 from shoal.plan.strips import Strip, divisions
 
@@ -103,10 +103,10 @@ def work(
     images = {t: image(graph.tensors[t]) for t in (*graph.inputs, *(t for o in graph.operators for t in o.outputs))}
     if feed != "whole":
         [fed] = graph.inputs
-        images[fed] = in_pieces(images[fed], (_heights(c, True) for o, c in every if fed in o.inputs))
+        images[fed] = arriving(graph, lambda o: calls[o.index])
     if drain != "whole":
         [drained] = graph.outputs
-        images[drained] = in_pieces(images[drained], (_heights(c, False) for o, c in every if drained in o.outputs))
+        images[drained] = leaving(graph, lambda o: calls[o.index])
     tasks = [t for o, c in every for t in paged.get(o.index, ()) or (task(o, c, images),)]
     if feed != "whole":
         tasks.insert(0, Task("feed", None, (), (fed,), height=images[fed].height, windows=()))
@@ -115,8 +115,30 @@ def work(
     return Work(graph, tuple(tasks), images, feed == "rows:up", weight, strips)
 
 
-def _heights(calls: Sequence[Call], accumulates: bool) -> set[int]:
-    return {c.band.height for c in calls if c.band is not None and c.band.accumulates == accumulates}
+def arriving(graph: Graph, calls: Callable[[Operator], Sequence[Call]]) -> Image:
+    """The one input as it comes where it is fed: in its rows, or in pieces that all of its readers take one by one."""
+    [fed] = graph.inputs
+    return in_pieces(image(graph.tensors[fed]), (_taken(calls(o), fed) for o in graph.consumers(fed)))
+
+
+def leaving(graph: Graph, calls: Callable[[Operator], Sequence[Call]]) -> Image:
+    """The one output as it goes where it is drained: in its rows, or in pieces that its writer makes one by one."""
+    [drained] = graph.outputs
+    writer = graph.producer(drained)
+    return in_pieces(image(graph.tensors[drained]), () if writer is None else (_given(calls(writer)),))
+
+
+def _taken(calls: Sequence[Call], tensor: int) -> set[int]:
+    """How many pieces of a tensor these calls take one by one."""
+    windows = (
+        (c.band, w) for c in calls if c.band for t, w in zip(c.inputs, c.band.windows, strict=True) if t == tensor
+    )
+    return {band.height for band, window in windows if window == _ROW}
+
+
+def _given(calls: Sequence[Call]) -> set[int]:
+    """How many pieces these calls make their output of."""
+    return {c.band.height for c in calls if c.band is not None and not c.band.accumulates}
 
 
 def _read(task: Task, operand: int, height: int) -> Flags:

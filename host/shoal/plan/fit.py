@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from shoal.boards.board import Board, Region
 from shoal.errors import DoesNotFit
+from shoal.operators import kind
+from shoal.operators.base import Call, Operator
+from shoal.plan.candidates import arriving, leaving
 from shoal.plan.pages import least
 from shoal.plan.predict import Prediction
 from shoal.plan.regions import rooms
-from shoal.plan.segments import image
 from shoal.plan.steps import Plan, Step
 
 
@@ -37,7 +39,7 @@ def _over_budget(plan: Plan, needs: Prediction) -> DoesNotFit | None:
             f" whatever the plan, {plan.bound:,} B live at once",
             where=_named(step),
             advice=f"the smallest --ram-budget that works is {plan.arena_bytes}"
-            + (", or less with --feed rows" if _rows_help(plan, budget) else ""),
+            + (f", or less with {rows}" if (rows := _rows_help(plan, budget)) else ""),
         )
     budget = plan.options.flash_budget
     needed = needs.code_bytes + needs.weights_bytes
@@ -91,10 +93,20 @@ def _named(step: Step) -> str:
     return f"step {step.index} {step.kind}{rows}"
 
 
-def _rows_help(plan: Plan, budget: int) -> bool:
-    """Whether nothing does while the whole input is there, and rows of it can come one by one."""
-    heights = [image(plan.graph.tensors[t]).height for t in plan.graph.inputs]
-    return plan.options.feed == "whole" and len(heights) == 1 and heights[0] > 1 and budget < plan.bound
+def _rows_help(plan: Plan, budget: int) -> str:
+    """Options by which input and output come and go in rows, where nothing fits while they are whole and they can."""
+    graph, options = plan.graph, plan.options
+
+    def calls(operator: Operator) -> list[Call]:
+        return kind(operator.kind).calls(operator, graph.tensors, plan.board.core.features)
+
+    found = []
+    if budget < plan.bound:
+        if options.feed == "whole" and len(graph.inputs) == 1 and arriving(graph, calls).height > 1:
+            found.append("--feed rows")
+        if options.drain == "whole" and len(graph.outputs) == 1 and leaving(graph, calls).height > 1:
+            found.append("--drain rows")
+    return " ".join(found)
 
 
 def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
@@ -104,12 +116,12 @@ def _over_region(plan: Plan, needs: Prediction) -> DoesNotFit | None:
     if short > 0:
         step = plan.widest()
         room = max(0, plan.arena_bytes - short)
+        rows = _rows_help(plan, room)
         return DoesNotFit(
             f"needs {step.arena_bytes:,} B of arena, which takes {plan.arena_bytes:,} B in all;"
             f" {_left(board, ram, room)} beside stack and static data ({short:,} B short)",
             where=_named(step),
-            advice=f"try {'--feed rows, or ' if _rows_help(plan, room) else ''}another --board:"
-            " `shoal analyze MODEL` says which ones fit",
+            advice=f"try {rows}{', or ' if rows else ''}another --board: `shoal analyze MODEL` says which ones fit",
         )
     short = needs.flash_bytes - flash.bytes
     if short > 0:

@@ -109,7 +109,9 @@ def _fits(call: Call, band: Band, images: Mapping[int, Image]) -> bool:
     if band.height != outputs[0].height:
         return False
     return all(
-        w.before >= 0 and (band.height - 1) * w.stride - w.before + w.size > i.height - max(w.stride, 1)
+        w.before >= 0
+        and (band.height - 1) * w.stride - w.before < i.height
+        and (band.height - 1) * w.stride - w.before + w.size > i.height - max(w.stride, 1)
         for w, i in zip(band.windows, inputs, strict=True)
     )
 
