@@ -121,8 +121,8 @@ def split(
 
     Cuts lie between operators. The best of all placements is found, by what profiles have measured of each board or,
     for what none has, by a model: predicted instructions, and bytes over each board's wire at its line rate. Every
-    board gets a chunk, unless the objective is boards. DIR holds
-    shoal.json and a folder for each node; `build`, `flash`, `run`, `bench` and `test` take it as they take one board's.
+    board gets a chunk, unless the objective is boards. DIR holds shoal.json and a folder for each node; `build`,
+    `flash`, `run`, `bench` and `test` take it as they take one board's.
     """
     from shoal import boards
     from shoal.cli.console import planning
@@ -337,7 +337,8 @@ def _assumption(nodes: Sequence[Place], stages: Sequence[Times]) -> str:
         each = ", ".join(f"{value:g} ({name})" for name, value in cpi.items())
         said.append(f"predicted instructions, cycles per instruction {each}")
     known = {n.board.id: n.measured.assumption for n in nodes if n.measured is not None}
-    said += [f"{name}: {what}" for name, what in known.items() if what is not None]
+    for what in dict.fromkeys(a for a in known.values() if a is not None):
+        said.append(f"{', '.join(name for name, a in known.items() if a == what)}: {what}")
     if any(n.wire.source == "model" for n in nodes):
         said.append("wires at their line rate, nothing repeated")
     return "; ".join(said) or "nothing"
