@@ -44,10 +44,14 @@ BOARD = "mps2_an386"
 #: the most points of a curve that are built and run
 _POINTS = 6
 
-#: models whose input may come in rows, for which that needs less
+#: how input and output travel, as tables say it → --feed, --drain
+_WAYS = {"whole": ("whole", "whole"), "rows": ("rows", "whole"), "rows, output too": ("rows", "rows")}
+
+#: models whose input may come in rows, for which that needs less; and those whose output must leave so as well
+_DRAINED = ("mlperf_ad_int8",)
 _FED = ("mlperf_kws_int8", "mlperf_vww_int8", "mlperf_sww_int8", "tflm_person_detect_int8")
 
-#: (model, --feed, --ram-budget) → the most instructions that one inference may take in it
+#: (model, how it travels, --ram-budget) → the most instructions that one inference may take in it
 BUDGETS = {
     ("mlperf_kws_int8", "whole", 8_700): 3_800_000,
     ("mlperf_ic_int8", "whole", 18_000): 14_300_000,
@@ -55,7 +59,9 @@ BUDGETS = {
     ("mlperf_vww_int8", "rows", 17_000): 5_600_000,
     ("tflm_person_detect_int8", "rows", 15_000): 11_100_000,
     ("mlperf_ad_int8", "whole", 800): 400_000,
+    ("mlperf_ad_int8", "rows, output too", 560): 400_000,
     ("mlperf_sww_int8", "whole", 3_900): 1_300_000,
+    ("tflm_micro_speech_int8", "rows", 600): 1_300_000,
 }
 
 #: the most stack that the model's call takes in such a budget, in bytes
@@ -102,7 +108,8 @@ def main() -> None:
     curves = {
         (model, feed): curve(arguments.models / f"{model}.tflite", feed)
         for model in MODELS
-        for feed in ("whole", *(["rows"] if model in _FED else []))
+        for feed in _WAYS
+        if feed == "whole" or model in {"rows": _FED, "rows, output too": _DRAINED}[feed]
     }
     budgets = {key: measure(arguments.models / f"{key[0]}.tflite", *key[1:]) for key in BUDGETS}
     small = {model: built(arguments.models / f"{model}.tflite", feed) for model, feed in _ON_SMALL.items()}
@@ -117,9 +124,14 @@ def main() -> None:
 def curve(model: Path, feed: str) -> list[Point]:
     """Measured plans from the smallest to the fastest, spread over the arenas between; none beaten by another."""
     print(f"planning {model.stem}, input {feed}", file=sys.stderr, flush=True)
-    plans = planner.curve(simplify(read(model)), boards.load(BOARD), Options(feed=feed))
+    plans = planner.curve(simplify(read(model)), boards.load(BOARD), _options(feed))
     points = [measure(model, feed, size, plans[0].bound) for size in _spread([p.arena_bytes for p in plans])]
     return [p for n, p in enumerate(points) if all(p.instructions < q.instructions for q in points[:n])]
+
+
+def _options(way: str, budget: int | None = None) -> Options:
+    feed, drain = _WAYS[way]
+    return Options(ram_budget=budget, feed=feed, drain=drain)
 
 
 def _spread(sizes: Sequence[int]) -> list[int]:
@@ -131,7 +143,7 @@ def _spread(sizes: Sequence[int]) -> list[int]:
 def measure(model: Path, feed: str, budget: int, bound: int = 0) -> Point:
     """Plans, builds and runs the model within a budget. Raises what these do."""
     print(f"measuring {model.stem}, input {feed}, in {budget:,} bytes", file=sys.stderr, flush=True)
-    directory = project(model, boards.load(BOARD), Options(ram_budget=budget, feed=feed))
+    directory = project(model, boards.load(BOARD), _options(feed, budget))
     found = bench(directory, "emulator", 1)
     ram = found["ram"]
     return Point(
@@ -227,6 +239,15 @@ The fastest plan that fits `--ram-budget`:
 
 {_budgets(budgets)}
 
+## In pieces
+
+What has no rows travels in pieces of some 16 bytes. A fully connected layer adds each piece of its input to an int32
+sum for each output, as soon as it is there, and the last one's sums become the output where they lie; or it makes its
+outputs block by block, and each leaves at once. So an autoencoder between 640 values and 640 takes four bytes for each
+of the 128 outputs of its first layer, a word and a piece: 532 bytes, where its first layer alone has 768 of input and
+output. Behind an image the pieces are the image's rows: `tflm_micro_speech_int8` runs in 580 bytes with `--feed rows`,
+its flat input in the rows of the spectrogram that it is, and in 2,140 with a whole input.
+
 ## In several memories
 
 Where a board file names RAM beside the main one (`"tensors": true`: a CCM, a DTCM), the arena lies in both, what is
@@ -287,7 +308,7 @@ def _beside(curves: Curves) -> str:
     rows = []
     for model in MODELS:
         whole = curves[model, "whole"][0].ram_bytes
-        rows_ = curves.get((model, "rows"))
+        rows_ = curves.get((model, "rows")) or curves.get((model, "rows, output too"))
         fed = rows_[0].ram_bytes if rows_ else None
         tflm = _taken("tflm_cmsis_nn", model)
         head = PEERS["tflm_arena"][model]["head_bytes"]
@@ -300,7 +321,7 @@ def _beside(curves: Curves) -> str:
             ]
         )
     engines = ["TFLM + CMSIS-NN", "its head alone", "TinyEngine", "BakeNN"]
-    return _table(["model", "shoal, whole input", "shoal, fed in rows", *engines, "best other / shoal"], rows)
+    return _table(["model", "shoal, whole input", "shoal, in rows", *engines, "best other / shoal"], rows)
 
 
 def _taken(engine: str, model: str) -> int | None:
@@ -328,8 +349,12 @@ def _small(small: Mapping[str, Mapping[str, int]]) -> str:
 
 _INK, _MUTED, _GRID = "#1f2328", "#6b7280", "#e5e7eb"
 
-#: of ours, by how the input comes; told apart by people who see no red or green, too
-_OURS = {"whole": ("#2f6fb0", "o", "shoal, whole input"), "rows": ("#e08214", "s", "shoal, fed in rows")}
+#: of ours, by how input and output travel; told apart by people who see no red or green, too
+_OURS = {
+    "whole": ("#2f6fb0", "o", "shoal, whole input"),
+    "rows": ("#e08214", "s", "shoal, fed in rows"),
+    "rows, output too": ("#7b5ea7", "P", "shoal, fed and drained"),
+}
 
 #: engine → its name and marker
 _OTHERS = {
