@@ -51,8 +51,8 @@ def document():
             "assumption": "wires as they say",
         },
         "stages": [
-            {"name": "left<1>", "kind": "node", "milliseconds": 10.0},
-            {"name": "left:uart0 from hub", "kind": "wire", "milliseconds": 0.5},
+            {"name": "left<1>", "kind": "computes, sends", "milliseconds": 10.0},
+            {"name": "left:uart0 from hub", "kind": "carries", "milliseconds": 0.5},
         ],
         "timeline": TIMELINE,
         "degraded": False,
@@ -85,7 +85,7 @@ def test_it_says_what_was_counted_and_what_is_a_model(document):
         "1,234,567",
         "7.25 ms",
         "Who does what when",
-        "2 inputs under way at once",
+        "2 inputs may be under way at once",
         "Below 1 ms: left:uart0 from hub.",
         "assumed: wires as they say",
     ):

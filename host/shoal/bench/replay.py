@@ -99,8 +99,8 @@ class Carried:
 
 @dataclass(frozen=True)
 class Stage:
-    """What takes turns in a pipeline: seconds of one inference, alone. `kind`: `node` (what a node does in one go),
-    `send`, or `wire`, one way of one."""
+    """What takes turns in a pipeline: seconds of one inference, alone. `kind`: what is done in one go, as
+    in `computes, sends`; `carries`: one way of a wire."""
 
     name: str
     kind: str
@@ -110,7 +110,7 @@ class Stage:
 @dataclass(frozen=True)
 class Replayed:
     """Seconds from the first question on; `begun` and `answered` in the order of `inferences`. `in_flight`: inferences
-    under way at once."""
+    that may be under way at once; `seen_in_flight`: that were in the log."""
 
     inferences: tuple[int, ...]
     computed: tuple[Computed, ...]
@@ -118,6 +118,7 @@ class Replayed:
     begun: tuple[float, ...]
     answered: tuple[float, ...]
     in_flight: int
+    seen_in_flight: int
     stages: tuple[Stage, ...]
     #: seconds of all stages of a chain, one after another
     sum: float
@@ -171,9 +172,7 @@ def replay(
 
     BadInput where the log has no whole inference, or frames on wires or of nodes that are not given."""
     script = _read(events, members, wires)
-    if in_flight is not None:
-        script.in_flight = in_flight
-    return _Replay(script, members).run(_stages(script, members))
+    return _Replay(script, members, in_flight or script.in_flight).run(_stages(script, members))
 
 
 # reading the log
@@ -304,17 +303,20 @@ def _stages(script: _Script, members: Sequence[Member]) -> tuple[Stage, ...]:
                           (script.ways[q.destination, q.source], q.answer_bytes)):  # fmt: skip
             for wire, sender in way:
                 on_wires[wire.name, sender] += size / wire.bandwidth / count
-    stages = [Stage(f"{HUB} to {m.name}", "send", fed[m.number]) for m in members if m.number in fed]
+    stages = [Stage(f"{HUB} to {m.name}", "sends", fed[m.number]) for m in members if m.number in fed]
     for m in members:
-        receive, send = 0.0 if m.receives else taken[m.number], sent[m.number]
-        if m.receives or m.retains:
-            stages.append(Stage(m.name, "node", receive + m.compute))
-            stages.append(
-                Stage(m.name, "send" if m.sends_meanwhile else "node", send + m.compute * (not m.sends_meanwhile))
+        receive, send = taken[m.number], sent[m.number]
+        if m.receives:
+            parts = (
+                {"computes": m.compute, "sends": send} if m.sends_meanwhile else {"computes, sends": m.compute + send}
             )
+        elif m.retains:
+            after = {"sends": send} if m.sends_meanwhile else {"computes, sends": m.compute + send}
+            parts = {"receives, computes": receive + m.compute, **after}
         else:
-            stages.append(Stage(m.name, "node", receive + m.compute + send))
-    stages += [Stage(f"{wire} from {sender}", "wire", seconds) for (wire, sender), seconds in on_wires.items()]
+            parts = {"receives, computes, sends": receive + m.compute + send}
+        stages += [Stage(m.name, kind, seconds) for kind, seconds in parts.items()]
+    stages += [Stage(f"{wire} from {sender}", "carries", seconds) for (wire, sender), seconds in on_wires.items()]
     return tuple(stages)
 
 
@@ -341,10 +343,11 @@ class _Slot:
 
 
 class _Replay:
-    def __init__(self, script: _Script, members: Sequence[Member]) -> None:
+    def __init__(self, script: _Script, members: Sequence[Member], in_flight: int) -> None:
         import simpy
 
         self.script = script
+        self.in_flight = in_flight
         self.members = {m.number: m for m in members}
         self.environment = environment = simpy.Environment()
         self.resource = simpy.Resource
@@ -394,7 +397,8 @@ class _Replay:
             carried=tuple(self.carried),
             begun=tuple(self.begun[i] for i in self.script.inferences),
             answered=tuple(self.answered_at[i] for i in self.script.inferences),
-            in_flight=self.script.in_flight,
+            in_flight=self.in_flight,
+            seen_in_flight=self.script.in_flight,
             stages=stages,
             sum=_sum(self.script, self.members.values()),
         )
@@ -424,7 +428,7 @@ class _Replay:
         """The host's questions to one node."""
         order = {inference: i for i, inference in enumerate(self.script.inferences)}
         for q in questions:
-            before = order[q.inference] - self.script.in_flight
+            before = order[q.inference] - self.in_flight
             if before >= 0:
                 yield self.told[self.script.inferences[before]]
             if q.type == Type.DELIVER and (q.inference, q.tensor) not in self.had:
@@ -531,11 +535,13 @@ class _Replay:
 # as a document
 
 
-def figures(events: Iterable[Event], members: Sequence[Member], wires: Sequence[Wire]) -> dict[str, Any]:
-    """Of `shoal bench` of a shoal: `latency` of one input alone, `throughput` of as many under way as in the log,
-    `stages` and `timeline`. Raises what `replay` raises."""
+def figures(
+    events: Iterable[Event], members: Sequence[Member], wires: Sequence[Wire], in_flight: int | None = None
+) -> dict[str, Any]:
+    """Of `shoal bench` of a shoal: `latency` of one input alone, `throughput` with as many under way as the host allows
+    (`in_flight`; by default as were in the log), `stages` and `timeline`. Raises what `replay` raises."""
     seen = list(events)
-    full, alone = replay(seen, members, wires), replay(seen, members, wires, in_flight=1)
+    full, alone = replay(seen, members, wires, in_flight), replay(seen, members, wires, 1)
     computing = sum(m.compute for m in members)
     return {
         "latency": {
@@ -551,6 +557,7 @@ def figures(events: Iterable[Event], members: Sequence[Member], wires: Sequence[
             "longest_stage": full.longest.name,
             "longest_stage_milliseconds": _milliseconds(full.longest.seconds),
             "in_flight": full.in_flight,
+            "seen_in_flight": full.seen_in_flight,
             "inputs": len(full.answered) - full.filling,
             "source": "model",
             "assumption": ASSUMPTION,

@@ -108,14 +108,14 @@ def shoal_page(document: Mapping[str, Any], version: str) -> str:
     from shoal.report import plots
 
     latency, throughput = document["latency"], document["throughput"]
-    stages = [s for s in document["stages"] if s["kind"] != "wire" or s["milliseconds"] >= 1]
+    stages = [s for s in document["stages"] if s["kind"] != "carries" or s["milliseconds"] >= 1]
     stages.sort(key=lambda s: -s["milliseconds"])
     rest = [s for s in document["stages"] if s not in stages]
     shown = [
         {
             "title": "Who does what when",
-            "caption": f"{throughput['in_flight']} inputs under way at once, from the first to a few answers after the"
-            " pipeline is full. Replayed from the frames that nodes exchanged, with counted compute and modelled"
+            "caption": f"{throughput['in_flight']} inputs may be under way at once; from the first to a few answers"
+            " after the pipeline is full. Replayed from the frames that nodes exchanged, with counted compute and modelled"
             " wires; no time here was measured.",
             "svg": plots.timeline(document["timeline"]),
             "table": None,
@@ -125,7 +125,7 @@ def shoal_page(document: Mapping[str, Any], version: str) -> str:
             "caption": "What each part is busy for with one input, alone; the longest sets the pace of them all."
             + (f" Below 1 ms: {', '.join(s['name'] for s in rest)}." if rest else ""),
             "svg": plots.boards(
-                [{"label": s["name"]} for s in stages],
+                [{"label": f"{s['name']} {s['kind']}"} for s in stages],
                 [
                     {
                         "title": "milliseconds of one input, model",
