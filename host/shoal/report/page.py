@@ -115,8 +115,8 @@ def shoal_page(document: Mapping[str, Any], version: str) -> str:
         {
             "title": "Who does what when",
             "caption": f"{throughput['in_flight']} inputs may be under way at once; from the first to a few answers"
-            " after the pipeline is full. Replayed from the frames that nodes exchanged, with counted compute and modelled"
-            " wires; no time here was measured.",
+            " after the pipeline is full. Replayed from the frames that nodes exchanged, with counted compute and"
+            " modelled wires; no time here was measured.",
             "svg": plots.timeline(document["timeline"]),
             "table": None,
         },
