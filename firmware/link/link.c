@@ -301,6 +301,14 @@ SHOAL_LINK void link_send(const link_question *question, uint16_t sequence) {
     }
 }
 
+SHOAL_LINK void link_tell(uint8_t port, uint8_t destination, uint8_t type, const uint8_t *payload, uint8_t length) {
+    if (port < SHOAL_UARTS) {
+        fill_header(body, destination, type, NO_SESSION, 0);
+        put_bytes(body + FRAME_HEADER, payload, length);
+        send(port, body, (uint8_t)(FRAME_HEADER + length));
+    }
+}
+
 SHOAL_LINK void link_hold(bool up) {
     busy = up;
 }

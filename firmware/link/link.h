@@ -62,9 +62,11 @@ uint8_t link_route(uint8_t destination);
 /* Other routes: MODEL_NODES ports by node number. */
 void link_set_routes(const uint8_t *ports);
 
-/* Sends a question once and goes on; its answer, if any, comes to node_heard. A question of a notice's type has none.
- */
+/* Sends a question once and goes on; its answer comes to node_heard. */
 void link_send(const link_question *question, uint16_t sequence);
+
+/* Sends another node a notice, which has no answer. */
+void link_tell(uint8_t port, uint8_t destination, uint8_t type, const uint8_t *payload, uint8_t length);
 
 /* While it is up, requests of a session are told that this node is busy. */
 void link_hold(bool up);

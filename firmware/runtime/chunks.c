@@ -52,8 +52,7 @@ SHOAL_LINK static bool arena_is_free(void) {
 SHOAL_LINK static void offer(void) {
     for (uint8_t node = 0; turned_away != 0 && node < MODEL_NODES; node++) {
         if (has(turned_away, node)) {
-            const link_question notice = {.port = link_route(node), .destination = node, .type = MESSAGE_READY};
-            link_send(&notice, 0);
+            link_tell(link_route(node), node, MESSAGE_READY, 0, 0);
         }
     }
     turned_away = 0;

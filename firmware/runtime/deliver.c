@@ -99,9 +99,7 @@ SHOAL_LINK static void lose(uint8_t node, uint8_t status) {
     tries[node] = TRIES;
     rest(node, SLOWEST_US);
     for (uint8_t port = 0; port < SHOAL_UARTS; port++) { /* the way may be broken */
-        const link_question notice = {
-            .port = port, .destination = HOST_NODE, .type = MESSAGE_LOST, .head_length = sizeof lost, .head = lost};
-        link_send(&notice, 0);
+        link_tell(port, HOST_NODE, MESSAGE_LOST, lost, sizeof lost);
     }
 }
 
@@ -183,7 +181,13 @@ SHOAL_LINK static uint8_t *put_piece(uint8_t *to, unsigned way, link_question *a
 SHOAL_LINK static void ask(uint8_t way) {
     const inference *from = chunks_sending();
     uint8_t head[HEAD_MOST];
-    link_question asked = {.destination = end_of(way), .head = head};
+    link_question asked; /* filled in by hand: a compiler clears what is left out by a call of memset */
+    asked.destination = end_of(way);
+    asked.port = link_route(asked.destination);
+    asked.tries = 1;
+    asked.head = head;
+    asked.data = head;
+    asked.data_length = 0;
     uint8_t *to = put32(put32(head, chunks_epoch()), from->number);
     if (way == outputs()) {
         asked.type = MESSAGE_DONE;
@@ -196,7 +200,6 @@ SHOAL_LINK static void ask(uint8_t way) {
         asked.type = MESSAGE_DELIVER;
         to = put_piece(to, way, &asked);
     }
-    asked.port = link_route(asked.destination);
     asked.head_length = (uint8_t)(to - head);
     if (!question.open || question.way != way) { /* else it is the same question again, and any answer to it will do */
         question.sequence++;

@@ -64,13 +64,16 @@ SHOAL_LINK static reply identify(void) {
 
 /* A tensor of the model's inputs or outputs, or the whole arena; 0 bytes where there is none. */
 SHOAL_LINK static model_tensor tensor(uint8_t space, uint16_t index) {
+    const model_tensor *from = 0;
     if (space == SPACE_INPUT && index < image.input_count) {
-        return image.inputs[index];
+        from = &image.inputs[index];
+    } else if (space == SPACE_OUTPUT && index < image.output_count) {
+        from = &image.outputs[index];
     }
-    if (space == SPACE_OUTPUT && index < image.output_count) {
-        return image.outputs[index];
+    if (from == 0) {
+        return (model_tensor){.bytes = space == SPACE_ARENA ? image.arena_bytes : 0};
     }
-    return (model_tensor){.bytes = space == SPACE_ARENA ? image.arena_bytes : 0};
+    return (model_tensor){from->offset, from->bytes, from->row_bytes}; /* a copy may be a call of memcpy */
 }
 
 SHOAL_LINK static reply tensors(const link_request *request) {

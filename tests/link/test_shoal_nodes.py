@@ -480,7 +480,9 @@ def nonsense(random: Random, current: int) -> Frame:
         body[random.randrange(min(len(body), 40))] = random.choice([0, 1, 2, 16, 255, random.randrange(256)])
     destination = random.choice([1, 1, 1, 255, *range(4)])
     source = random.choice([0, 2, 3, 15, 16, 255])
-    return Frame(source, destination, kind, random.choice([0, 0, 7]), random.randrange(8), payload + bytes(body)[:200])
+    return Frame(
+        source, destination, kind, random.choice([0, 0, 7]), 0xFF00 + random.randrange(8), payload + bytes(body)[:200]
+    )
 
 
 @pytest.mark.parametrize("which", ["chain", "in_place"])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import tiny_firmware
 from lines import SocketLine
@@ -36,6 +36,12 @@ PATIENCE = 60.0
 _NODES = 4
 
 
+class Starts(Protocol):
+    def start(self, number: int) -> tuple[Stream, Stream]:
+        """A node's two ports."""
+        ...
+
+
 @dataclass(frozen=True)
 class Kind:
     """How all nodes of a shoal are: the program, whether in a chain or a star, with slots or without, and how often
@@ -55,6 +61,17 @@ class Kind:
             "TINY_SLOTS": str(int(self.slots)),
             "TINY_TICKS": str(self.ticks),
         }
+
+    def start(self, number: int) -> tuple[Stream, Stream]:
+        ours, theirs = socket.socketpair()
+        own = self.environment(number)
+        os.environ.update(own)  # which a process inherits
+        try:
+            return HostProcess(self.elf, theirs.fileno()), SocketLine(ours)
+        finally:
+            for name in own:
+                del os.environ[name]
+            theirs.close()
 
 
 def build(folder: Path) -> Path:
@@ -85,12 +102,10 @@ class Shoal:
     """Nodes' ports, the wires between them, and this end: `hub` names the port of each wire that ends here. Nothing
     happens but in `pump`."""
 
-    def __init__(self, kind: Kind, hub: Mapping[int, tuple[int, int]], wires: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, kind: Starts, hub: Mapping[int, tuple[int, int]], wires: Sequence[tuple[int, int]] = ()) -> None:
         """The keys of `hub` are the nodes; it says by which port, (node, port), each is reached from here. `wires`:
         (left, right): port 1 of the one is port 0 of the other."""
         self._kind = kind
-        self.processes: dict[int, HostProcess] = {}
-        self._seconds: dict[int, tuple[Stream, socket.socket]] = {}
         self.ports: dict[tuple[int, int], Stream] = {}
         for number in hub:
             self.start(number)
@@ -113,24 +128,15 @@ class Shoal:
         self.session: Callable[[Frame], None] | None = None
 
     def start(self, number: int) -> None:
-        ours, theirs = socket.socketpair()
-        own = self._kind.environment(number)
-        os.environ.update(own)  # which a process inherits
-        try:
-            process = HostProcess(self._kind.elf, theirs.fileno())
-        finally:
-            for name in own:
-                del os.environ[name]
-            theirs.close()
-        self.processes[number] = process
-        self.ports[number, 0], self.ports[number, 1] = process, SocketLine(ours)
+        self.ports[number, 0], self.ports[number, 1] = self._kind.start(number)
 
     def kill(self, number: int) -> None:
-        self.processes.pop(number).close()
         for port in (0, 1):
-            if port:
-                self.ports[number, 1].close()
-            del self.ports[number, port]
+            self.ports.pop((number, port)).close()
+
+    @property
+    def alive(self) -> list[int]:
+        return [number for number, port in self.ports if port == 0]
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +144,7 @@ class Shoal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in list(self.processes):
+        for number in self.alive:
             self.kill(number)
 
     # the wires
@@ -252,7 +258,7 @@ class Shoal:
         self.tensors.clear()
         self._partial.clear()
         self.done.clear()
-        for number in self.processes:
+        for number in self.alive:
             assert self.ask(number, Type.START, struct.pack("<I", epoch)) == b"\0"
 
     def state(self, number: int) -> State:

@@ -2,7 +2,14 @@
  * says. Variant 0 is a chain with a residual that passes by its middle; variant 1 two halves of an int32 sum. */
 #include "runtime/model.h"
 
+#if defined(__linux__)
 #include <stdlib.h>
+#endif
+
+#ifndef TINY_NODE
+#define TINY_NODE   1
+#define TINY_ROUTES 0, MODEL_NO_ROUTE, 1, 1
+#endif
 
 enum {
     OPERATORS = 3,
@@ -150,6 +157,8 @@ static model_image made = {
     .outputs = outputs,
     .run = run,
     .run_steps = run_steps,
+    .node = TINY_NODE,
+    .routes = {TINY_ROUTES},
     .operators = OPERATORS,
     .chunks = chunks,
     .chunk_count = sizeof chunks / sizeof chunks[0],
@@ -157,6 +166,7 @@ static model_image made = {
 
 extern const model_image image __attribute__((alias("made")));
 
+#if defined(__linux__)
 /* One program is every node: its environment says which, before the firmware starts. TINY_NODE: its number;
  * TINY_ROUTES: a digit for each node's port; TINY_SLOTS: 0 where it has none; TINY_TICKS: of each step. */
 __attribute__((constructor(101))) static void read_environment(void) {
@@ -170,3 +180,4 @@ __attribute__((constructor(101))) static void read_environment(void) {
         chunks[i].receive_bytes = chunks[i].retain_bytes = 0;
     }
 }
+#endif

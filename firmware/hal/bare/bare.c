@@ -24,7 +24,7 @@ bool bare_on_stack(uintptr_t address, uint32_t size) {
            within(address, size, _handler_stack_bottom, _handler_stack_top);
 }
 
-const uint8_t *hal_build_id(uint32_t *size) {
+SHOAL_LINK const uint8_t *hal_build_id(uint32_t *size) {
     enum {
         NOTE_HEADER = 16,
         DESCRIPTION_SIZE = 4
@@ -33,11 +33,11 @@ const uint8_t *hal_build_id(uint32_t *size) {
     return _build_id_note + NOTE_HEADER;
 }
 
-static uint32_t span(const uint32_t *start, const uint32_t *end) {
+SHOAL_LINK static uint32_t span(const uint32_t *start, const uint32_t *end) {
     return (uint32_t)((uintptr_t)end - (uintptr_t)start);
 }
 
-hal_memory_map hal_memory(void) {
+SHOAL_LINK hal_memory_map hal_memory(void) {
     return (hal_memory_map){
         .stack_bottom = (uintptr_t)_stack_bottom,
         .stack_top = (uintptr_t)_stack_top,

@@ -76,7 +76,7 @@ void cortexm_init(void) {
     guard_stack();
 }
 
-bool hal_has_cycles(void) {
+SHOAL_LINK bool hal_has_cycles(void) {
     return counts;
 }
 

@@ -210,7 +210,7 @@ void hal_init(void) {
     watchdog_start();
 }
 
-uint32_t hal_clock_hz(void) {
+SHOAL_LINK uint32_t hal_clock_hz(void) {
     return core_hz;
 }
 
@@ -268,7 +268,7 @@ SHOAL_LINK uint32_t hal_idle(uint32_t microseconds) {
     return spent < microseconds ? microseconds - spent : 0;
 }
 
-bool hal_has_cycles(void) {
+SHOAL_LINK bool hal_has_cycles(void) {
     return true;
 }
 

@@ -55,7 +55,7 @@ void hal_init(void) {
     }
 }
 
-uint32_t hal_clock_hz(void) {
+SHOAL_LINK uint32_t hal_clock_hz(void) {
     return SHOAL_CLOCK_HZ;
 }
 

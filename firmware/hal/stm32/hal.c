@@ -104,7 +104,7 @@ void hal_init(void) {
     watchdog_start();
 }
 
-uint32_t hal_clock_hz(void) {
+SHOAL_LINK uint32_t hal_clock_hz(void) {
     return core_hz;
 }
 
