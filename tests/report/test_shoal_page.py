@@ -47,6 +47,7 @@ def document():
         "throughput": {
             "per_second_estimated": 100.0,
             "one_at_a_time_per_second": 80.0,
+            "longest_stage_milliseconds": 10.0,
             "in_flight": 2,
             "assumption": "wires as they say",
         },
@@ -86,12 +87,12 @@ def test_it_says_what_was_counted_and_what_is_a_model(document):
         "7.25 ms",
         "Who does what when",
         "2 inputs may be under way at once",
-        "Below 1 ms: left:uart0 from hub.",
+        "left<1>: computes, sends",
         "assumed: wires as they say",
     ):
         assert said in text
     assert text.count("wires as they say") == 1
-    assert "degraded" not in text
+    assert "degraded" not in text and "wire left:uart0" not in text
 
 
 def test_names_are_escaped_and_faults_are_told(document):

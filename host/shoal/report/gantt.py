@@ -27,6 +27,9 @@ _LEGEND = "a number and colour for each input  ·  wires: one way above, the oth
 #: share of the width below which a bar gets no number
 _NAMED = 0.014
 
+#: and the least width of a bar, so that what takes no time is seen, too
+_THINNEST = 0.0015
+
 
 @dataclass(frozen=True)
 class Colours:
@@ -166,7 +169,7 @@ def _lane(
             continue
         colour = colours.series[span["input"] % len(colours.series)]
         if node:
-            ax.barh(top + tall / 2, end - start, left=start, height=tall * 0.66, color=colour)
+            ax.barh(top + tall / 2, max(end - start, _THINNEST * shown), left=start, height=tall * 0.66, color=colour)
             if end - start > _NAMED * shown:
                 ax.text((start + end) / 2, top + tall / 2, str(span["input"] + 1), color="white", ha="center",
                         va="center", fontsize=9, weight="bold", clip_on=True)  # fmt: skip

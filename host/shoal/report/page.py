@@ -108,9 +108,10 @@ def shoal_page(document: Mapping[str, Any], version: str) -> str:
     from shoal.report import plots
 
     latency, throughput = document["latency"], document["throughput"]
-    stages = [s for s in document["stages"] if s["kind"] != "carries" or s["milliseconds"] >= 1]
+    longest = throughput["longest_stage_milliseconds"]
+    stages = [s for s in document["stages"] if s["kind"] != "carries" or s["milliseconds"] >= longest / 10]
     stages.sort(key=lambda s: -s["milliseconds"])
-    rest = [s for s in document["stages"] if s not in stages]
+    labels = [f"wire {s['name']}" if s["kind"] == "carries" else f"{s['name']}: {s['kind']}" for s in stages]
     shown = [
         {
             "title": "Who does what when",
@@ -122,10 +123,10 @@ def shoal_page(document: Mapping[str, Any], version: str) -> str:
         },
         {
             "title": "Stages",
-            "caption": "What each part is busy for with one input, alone; the longest sets the pace of them all."
-            + (f" Below 1 ms: {', '.join(s['name'] for s in rest)}." if rest else ""),
+            "caption": "What each part is busy for with one input, alone; the longest sets the pace of them all. Ways"
+            " of wires that take less than a tenth of that are left out.",
             "svg": plots.boards(
-                [{"label": f"{s['name']} {s['kind']}"} for s in stages],
+                [{"label": label} for label in labels],
                 [
                     {
                         "title": "milliseconds of one input, model",
