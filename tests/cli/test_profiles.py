@@ -186,7 +186,24 @@ def test_a_board_that_holds_only_parts_is_measured_in_parts(shoal, tmp_path, cac
     assert [(i["first"], i["last"]) for i in part["images"]] == [(0, 1), (2, 3)]
     assert [i["exact"] for i in part["images"]] == [None if oracle.reason() else True] * 2
     assert [o["operator"] for o in part["operators"]] == [0, 2]
-    assert shoal(*asked).out.count("does not fit") == 1
+    text = shoal(*asked).out
+    assert text.count("does not fit") == 1
+    assert "1 of 3 operators do not fit it" in text
+
+
+def test_exponentials_in_float32_are_near_enough(shoal, tmp_path, cache):
+    need_arm()
+    b = ModelBuilder()
+    x = b.tensor((1, 16), "float32")
+    w = b.tensor(data=np.random.default_rng(2).normal(0, 2, (12, 16)).astype(np.float32))
+    y, z = b.tensor((1, 12), "float32"), b.tensor((1, 12), "float32")
+    b.operator("FULLY_CONNECTED", [x, w], [y])
+    b.operator("SOFTMAX", [y], [z])
+    (tmp_path / "float.tflite").write_bytes(b.build(inputs=[x], outputs=[z]))
+    asked = ["profile", tmp_path / "float.tflite", "--board", "netduinoplus2", "--output", tmp_path / "p.json"]
+    ran = shoal(*asked, "--json")
+    assert ran.code == 0, ran.out
+    assert ran.document["boards"][0]["images"][0]["exact"] is (None if oracle.reason() else True)
 
 
 def test_the_picture_of_a_profile(shoal, small, tmp_path, cache):

@@ -35,9 +35,9 @@ def judge(
     for described, got, want in zip(manifest["outputs"], outputs, reference.run(inputs), strict=True):
         if got == want.tobytes():
             continue
-        if hidden is None or not _is_near(got, want):
+        if hidden is None or not is_near(got, want):
             return False, f"output {described['name']} differs"
-        near = f"output {described['name']}, made of exponentials, is within {EXP_TOLERANCE:g} of the reference's"
+        near = nearness(described["name"])
     if hidden is not None:
         step, described = hidden
         node.load([i.tobytes() for i in inputs])
@@ -48,7 +48,12 @@ def judge(
     return True, near
 
 
-def _is_near(got: bytes, want: Array) -> bool:
+def nearness(name: str) -> str:
+    """Of an output that `is_near`, in words."""
+    return f"output {name}, made of exponentials, is within {EXP_TOLERANCE:g} of the reference's"
+
+
+def is_near(got: bytes, want: Array) -> bool:
     """Whether float32 values differ by no more than two ways of making an exponential do."""
     if want.dtype != np.float32 or len(got) != want.nbytes:
         return False

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shoal.bench.bench import measure
-from shoal.bench.exact import in_front_of_saturation
+from shoal.bench.exact import in_front_of_saturation, is_near, nearness
 from shoal.bench.inputs import generator
 from shoal.bench.reference import Reference
 from shoal.link.node import Node
@@ -86,20 +86,23 @@ class Judge:
         self, node: Node, own: Mapping[str, Any], inputs: Sequence[Array], outputs: Sequence[bytes]
     ) -> tuple[bool | None, str | None]:
         """Whether a chunk's outputs are the reference's crossing tensors, in the channels that are left; and, where the
-        chunk ends in a softmax or logistic, the tensor in front of it."""
+        chunk ends in a softmax or logistic, the tensor in front of it. How near one in float32 is, as `exact.judge`."""
         if self.why is not None:
             return None, self.why
+        hidden, near = in_front_of_saturation(own), None
         for given, data in zip(own["outputs"], outputs, strict=True):
-            if not self._equal(tensor(self._described, given["tensor"]), data):
+            if self._equal(tensor(self._described, given["tensor"]), data):
+                continue
+            if hidden is None or not is_near(data, self._known.tensor(given["tensor"])):
                 return False, f"tensor {given['name']} differs"
-        hidden = in_front_of_saturation(own)
+            near = nearness(given["name"])
         if hidden is not None:
             step, before = hidden
             node.load([i.tobytes() for i in inputs])
             node.run_steps(0, step + 1)
             if not self._equal(before, node.read_arena(before["offset"], before["bytes"])):
                 return False, f"tensor {before['name']} in front of the final operator differs"
-        return True, None
+        return True, near
 
     def _equal(self, described: Mapping[str, Any], data: bytes) -> bool:
         got, want = manifests.array_of(data, described), self._known.tensor(described["tensor"])

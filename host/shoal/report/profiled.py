@@ -54,6 +54,9 @@ def profiled_lines(document: Mapping[str, Any]) -> Iterator[str]:
         said = [part["source"], *([part["assumption"]] if part["assumption"] else [])]
         if len(images) > 1:
             said.append(f"in {len(images)} images")
+        missing = len(document["operators"]) - len(part["operators"])
+        if missing:
+            said.append(f"{missing} of {len(document['operators'])} operators do not fit it, and are not in its sum")
         yield f"{part['board']}: {'; '.join(said)}"
         rate = f"{link['goodput_in']:,.0f} B/s in, {link['goodput_out']:,.0f} B/s out"
         if link["source"] == "board":
