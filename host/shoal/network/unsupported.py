@@ -51,13 +51,9 @@ def refuse_unquantized(operators: Sequence[Operator], tensors: Sequence[Tensor],
         dtypes = _dtypes(o, tensors)
         if o.kind in _CONVERSIONS or dtypes == {"int8"}:
             continue
-        weights = [tensors[i].dtype for i in o.inputs[1:2] if i is not None and tensors[i].data is not None]
-        if dtypes != {"float32"}:
-            what = f"computes in {', '.join(sorted(dtypes - {'int8'}))}"
-        elif weights == ["int8"]:
-            what = "its weights are int8 but it computes in float32"
-        else:
+        if dtypes == {"float32"}:
             continue
+        what = f"computes in {', '.join(sorted(dtypes - {'int8'}))}"
         raise Unsupported(what, where=f"{where}, operator {o.index} {o.kind}", advice=QUANTIZE)
 
 

@@ -15,6 +15,7 @@ from shoal.operators import (
     checks,
     direct,
     floats,
+    hybrid,
     kronecker,
     rv_winograd,
     short_pairs,
@@ -150,6 +151,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     """A filter that covers its whole input is a matrix, and runs as one."""
     source, weights, _, output = weighted.operands(operator, tensors)
     image = _geometry(operator, source, weights, output)
+    if hybrid.computes(source, weights):
+        return [_hybrid(operator, tensors, image, features)]
     if floats.computes(source):
         return [_float(operator, tensors, image, features)]
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(weights.shape[0], -1))
@@ -550,6 +553,47 @@ def _float(operator: Operator, tensors: Tensors, image: dict[str, int], features
     )
     return _banded(
         call, image, floats.BYTES * row_overlap(image, 2, False), _float_instructions(image, weights, features)
+    )
+
+
+def _hybrid(operator: Operator, tensors: Tensors, image: dict[str, int], features: frozenset[str]) -> Call:
+    """Four channels of a pixel: see conv_2d_s8_f32.h."""
+    source, weights, bias, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    filters, scales = weights.data.reshape(len(weights.data), -1), hybrid.scales(weights, len(weights.data))
+    return hybrid_call(
+        source,
+        output,
+        {**image, "asymmetric": int(hybrid.is_asymmetric(operator, weights))},
+        operator.attributes.activation,
+        hybrid.constants(filters, scales, bias, image["groups"], BLOCK),
+        features,
+    )
+
+
+def hybrid_call(
+    source: Tensor,
+    output: Tensor,
+    shape: Mapping[str, int],
+    activation: str,
+    constants: tuple[Constant, ...],
+    features: frozenset[str],
+) -> Call:
+    """conv_2d_s8_f32.h, for a fully connected layer, too: each row is an image of one pixel."""
+    products = shape["filter_h"] * shape["filter_w"] * shape["input_c"] // shape["groups"]
+    per_value, per_result = (16, 14) if "fpu" in features else (180, 250)
+    return Call(
+        Kernel("conv_2d_s8_f32", "conv_2d_s8_f32"),
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=tuple(shape.items()),
+        parameters=floats.parameters(activation),
+        constants=constants,
+        scratch_bytes=source.elements // shape["batches"],
+        align=floats.BYTES,
+        in_place=(source.bytes if shape["batches"] == 1 else None,),
+        instructions=round(source.elements * per_value + output.elements * (products * 3.5 + per_result)),
+        code_bytes=1100,
     )
 
 

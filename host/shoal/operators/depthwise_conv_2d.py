@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shoal.errors import BadInput
-from shoal.operators import any_taps, channel_rows, checks, conv_2d, floats, weighted
+from shoal.operators import any_taps, channel_rows, checks, conv_2d, floats, hybrid, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Band, Call, Constant, Kernel, Operator, RowWindow, Tensors
 from shoal.operators.requantization import Requantization, Sums, biases_and_shifts, blocks, fits_bytes, wrap
@@ -131,6 +131,8 @@ def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> lis
     window: Attributes = operator.attributes
     output_c = weights.shape[3]
     geometry = _geometry(window, source, weights, output)
+    if hybrid.computes(source, weights):
+        return [_hybrid(operator, tensors, geometry, features)]
     if floats.computes(source):
         return [_float(operator, tensors, geometry, features)]
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights).reshape(-1, output_c).T)
@@ -182,6 +184,32 @@ def _float(operator: Operator, tensors: Tensors, geometry: dict[str, int], featu
     (distance,) = banded.band.in_place
     assert distance is not None
     return replace(banded, band=replace(banded.band, in_place=(floats.BYTES * distance,)))
+
+
+def _hybrid(operator: Operator, tensors: Tensors, geometry: dict[str, int], features: frozenset[str]) -> Call:
+    """One value at a time: see depthwise_conv_2d_s8_f32.h."""
+    source, weights, bias, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    channels = weights.shape[3]
+    given = np.zeros(channels, np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
+    per_value, per_result = (16, 20) if "fpu" in features else (180, 260)
+    return Call(
+        Kernel("depthwise_conv_2d_s8_f32", "depthwise_conv_2d_s8_f32"),
+        inputs=(source.index,),
+        outputs=(output.index,),
+        shape=(*geometry.items(), ("asymmetric", int(hybrid.is_asymmetric(operator, weights)))),
+        parameters=floats.parameters(operator.attributes.activation),
+        constants=(
+            Constant("weights", np.ascontiguousarray(weights.data).reshape(-1), 1),
+            Constant("scales", np.ascontiguousarray(hybrid.scales(weights, channels))),
+            Constant("bias", np.ascontiguousarray(given, np.float32)),
+        ),
+        scratch_bytes=source.elements // source.shape[0],
+        align=floats.BYTES,
+        in_place=(source.bytes if source.shape[0] == 1 else None,),
+        instructions=source.elements * per_value + output.elements * per_result + 9 * macs(operator, tensors),
+        code_bytes=700,
+    )
 
 
 def _as_convolution(operator: Operator, tensors: Tensors) -> tuple[Operator, Tensors]:

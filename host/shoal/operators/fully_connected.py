@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import BadInput, Unsupported
-from shoal.operators import channel_pairs, checks, floats, pieces, weighted
+from shoal.operators import channel_pairs, checks, floats, hybrid, pieces, weighted
 from shoal.operators.activation import read_activation
 from shoal.operators.base import Call, Constant, Kernel, Operator, Tensors
 from shoal.operators.requantization import Requantization, Sums, blocks
@@ -35,10 +35,12 @@ _UNPACKED = Kernel("fully_connected_s8_dsp_unpacked", "fully_connected_s8_dsp_un
 
 @dataclass(frozen=True)
 class Attributes:
-    """`keep_dims`: the output keeps all dimensions of the input but the last; else it is [batches, outputs]."""
+    """`keep_dims`: the output keeps all dimensions of the input but the last; else it is [batches, outputs].
+    `asymmetric`: float32 inputs that int8 weights multiply are quantized with a zero point."""
 
     activation: str
     keep_dims: bool
+    asymmetric: bool = False
 
 
 def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
@@ -51,7 +53,11 @@ def read(options: Any, operator: Operator, tensors: Tensors) -> Attributes:
             where=checks.where(operator),
             advice="convert the model again with default weights",
         )
-    return Attributes(read_activation(options.FusedActivationFunction(), operator), bool(options.KeepNumDims()))
+    return Attributes(
+        read_activation(options.FusedActivationFunction(), operator),
+        bool(options.KeepNumDims()),
+        bool(options.AsymmetricQuantizeInputs()),
+    )
 
 
 def check(operator: Operator, tensors: Tensors) -> None:
@@ -102,6 +108,8 @@ bounds = weighted.bounds(_sums)
 
 def calls(operator: Operator, tensors: Tensors, features: frozenset[str]) -> list[Call]:
     source, weights, _, output = weighted.operands(operator, tensors)
+    if hybrid.computes(source, weights):
+        return [_hybrid(operator, tensors, features)]
     if floats.computes(source):
         return [_float(operator, tensors, features)]
     sums, form = weighted.settled(operator, tensors, weighted.centred(weights))
@@ -132,6 +140,22 @@ def _float(operator: Operator, tensors: Tensors, features: frozenset[str]) -> Ca
         instructions=round(batches * outputs * (products * floats.product_instructions(features, weights) + 10)),
         code_bytes=300,
     )
+
+
+def _hybrid(operator: Operator, tensors: Tensors, features: frozenset[str]) -> Call:
+    """Each row as an image of one pixel: see conv_2d_s8_f32.h."""
+    from shoal.operators.conv_2d import hybrid_call  # which runs matrices by this file
+
+    source, weights, bias, output = weighted.operands(operator, tensors)
+    assert weights.data is not None
+    outputs, products = weights.shape
+    spatial = ("input", "output", "filter", "stride", "dilation")
+    ones = ("groups", *(f"{name}_{axis}" for name in spatial for axis in "hw"))
+    members = dict.fromkeys(ones, 1) | {"batches": output.elements // outputs, "input_c": products}
+    members |= {"output_c": outputs, "pad_top": 0, "pad_left": 0}
+    members["asymmetric"] = int(hybrid.is_asymmetric(operator, weights))
+    constants = hybrid.constants(weights.data, hybrid.scales(weights, outputs), bias, 1, BLOCK)
+    return hybrid_call(source, output, members, operator.attributes.activation, constants, features)
 
 
 def row_calls(

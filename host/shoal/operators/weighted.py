@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from shoal.operators import checks, floats
+from shoal.operators import checks, floats, hybrid
 from shoal.operators.base import Bounds, Constant, Operator, Reference, Tensors
 from shoal.operators.requantization import Requantization, Sums, bind, multipliers, rescale, settle, sum_bounds
 from shoal.tensors import Array, Tensor
@@ -31,8 +31,11 @@ def operands(operator: Operator, tensors: Tensors) -> tuple[Tensor, Tensor, Tens
 
 def check_types(operator: Operator, tensors: Tensors, axis: int, channels: int, symmetric: bool = True) -> None:
     """Int8 by constant int8 weights, quantized along `axis` or as a whole, with an int32 bias; or all float32, but for
-    weights in float16."""
+    weights in float16 or int8."""
     inputs, weights, bias, output = operands(operator, tensors)
+    if hybrid.computes(inputs, weights):
+        hybrid.check(operator, tensors, axis, channels)
+        return
     if floats.computes(inputs) and weights.dtype in ("float32", "float16"):
         floats.check(operator, output)
         floats.check_weights(operator, weights)
@@ -59,7 +62,11 @@ def reference(accumulate: Accumulate, terms: Terms) -> Reference:
     def exact(operator: Operator, tensors: Tensors, inputs: Sequence[Array]) -> list[Array]:
         source, weights, bias, output = operands(operator, tensors)
         if floats.computes(source):
-            sums = floats.total(terms(operator, tensors, inputs[0]), output.shape)
+            if hybrid.computes(source, weights):
+                rows = source.elements // weights.shape[1] if len(weights.shape) == 2 else source.shape[0]
+                sums = hybrid.sums(operator, tensors, inputs[0], accumulate, rows)
+            else:
+                sums = floats.total(terms(operator, tensors, inputs[0]), output.shape)
             if bias is not None and bias.data is not None:
                 sums = sums + bias.data.reshape(-1)
             return [floats.clamp(sums, operator.attributes.activation)]
