@@ -4,6 +4,8 @@
 #include "node.h"
 #include "server.h"
 
+#if SHOAL_NODE
+
 enum {
     BEGIN_HEADER = 8, /* epoch, inference */
     MILLISECOND = 1000,
@@ -388,3 +390,5 @@ SHOAL_LINK uint8_t chunks_waiting(void) {
 SHOAL_LINK const inference *chunks_sending(void) {
     return current->taken && !running ? current : 0;
 }
+
+#endif

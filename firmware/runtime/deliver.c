@@ -3,6 +3,8 @@
 #include "chunks.h"
 #include "node.h"
 
+#if SHOAL_NODE
+
 enum {
     TRIES = 10,           /* until a node counts as lost */
     ANSWER_US = 200000,   /* how long an answer is waited for */
@@ -338,3 +340,5 @@ SHOAL_LINK uint8_t *deliver_state(uint8_t *to) {
     }
     return to;
 }
+
+#endif

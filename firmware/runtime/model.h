@@ -73,12 +73,13 @@ typedef struct {
     void (*run_steps)(unsigned first, unsigned last, model_io *io); /* [first, last) */
     uint32_t store_bytes;
     void (*reset)(void);
-    /* of a node among others; else 0 */
+#if SHOAL_NODE
     uint8_t node;
     uint8_t routes[MODEL_NODES]; /* the port by which each other node is reached, MODEL_NO_ROUTE: not at all */
     uint16_t operators;
     const model_chunk *chunks;
     uint16_t chunk_count;
+#endif
 } model_image;
 
 /* Defined by the generated image.c. */

@@ -5,6 +5,8 @@
 #include "measure.h"
 #include "server.h"
 
+#if SHOAL_NODE
+
 enum {
     SERVED_MOST = 8, /* requests between two steps: a babbling line must not stop the model */
 };
@@ -63,3 +65,5 @@ SHOAL_LINK void node_tick(void) {
     (void)deliver_step();
     measure_aside(hal_cycles() - start);
 }
+
+#endif

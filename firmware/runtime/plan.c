@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#if SHOAL_NODE
+
 enum {
     INPUT_BYTES = 2,
     OUTPUT_BYTES = 3,
@@ -231,3 +233,5 @@ SHOAL_LINK reply plan_find(const uint8_t *packet, uint32_t length, plan_part *fo
     }
     return refuse_value(furthest, value);
 }
+
+#endif

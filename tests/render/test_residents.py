@@ -29,7 +29,18 @@ SEAT = Seat(2, routes("chain", 2, 3))
 def run_cuts(folder, cuts, whole, values):
     """For each cut the bytes of the tensors that are live at its end."""
     sources = [*(folder / "model").glob("*.c"), folder / "firmware" / "image.c", Path(__file__).with_name("cuts.c")]
-    command = ["gcc", *FLAGS, "-I", folder / "model", "-I", folder / "firmware", "-o", folder / "cuts", *sources]
+    command = [
+        "gcc",
+        *FLAGS,
+        "-DSHOAL_NODE=1",
+        "-I",
+        folder / "model",
+        "-I",
+        folder / "firmware",
+        "-o",
+        folder / "cuts",
+        *sources,
+    ]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr[:4000]
     asked = b"".join(
