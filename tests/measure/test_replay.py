@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from shoal_log import ANSWER, FRAME, Chain
 
 from shoal.bench.replay import FULL_PAUSE, RETRY, Member, Wire, figures, replay
 from shoal.errors import BadInput
+from shoal.link.conditions import Conditions, Line
 from shoal.link.events import FrameSeen
 from shoal.link.messages import Type
 
@@ -164,6 +166,17 @@ def test_an_inference_that_finds_no_room_is_offered_again():
     during = [b for b in begins if runs[1].start < b < runs[1].end]
     assert 1 / (FULL_PAUSE + 0.02) - 2 < len(during) <= 1 / FULL_PAUSE
     assert result.throughput() == pytest.approx(1, rel=0.1)
+
+
+def test_a_wire_may_get_worse_on_the_way():
+    chain = Chain([0.0], [3000, 10], bandwidth=11520)
+    slower = Conditions((0.0, 5.0), (Line(), Line(bandwidth=1152, delay=0.01)))
+    wires = [dataclasses.replace(w, link=slower) for w in chain.wires]
+    result = replay(chain.run(INPUTS, 1), chain.members, wires)
+    times = [after - before for before, after in zip(result.begun, result.answered, strict=True)]
+    assert times[0] == pytest.approx(sum(stages(chain)), rel=0.05)
+    frames = 2 * (2 + len(chain.pieces(0)))
+    assert times[-1] == pytest.approx(10 * sum(stages(chain)) + frames * 0.01, rel=0.05)
 
 
 def test_what_is_held_until_the_answer_keeps_its_slot():

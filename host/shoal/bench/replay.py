@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import BadInput
+from shoal.link.conditions import PERFECT, Conditions
 from shoal.link.events import Event, FrameSeen
 from shoal.link.messages import HOST_NODE, REPLY, Status, Type
 
@@ -68,12 +69,20 @@ class Member:
 @dataclass(frozen=True)
 class Wire:
     """`ends`: names of nodes, or HUB. Each way carries `bandwidth` bytes per second of whole frames, `delay` seconds
-    late."""
+    late; `link`: what slows it down further, over the time of the replay. What it loses the log knows."""
 
     name: str
     ends: tuple[str, str]
     bandwidth: float
     delay: float = 0.0
+    link: Conditions = PERFECT
+
+    def sending(self, size: int, now: float) -> float:
+        """Seconds until that many bytes are on the line."""
+        return size / min(self.bandwidth, self.link.at(now).bandwidth)
+
+    def delayed(self, now: float) -> float:
+        return self.delay + self.link.at(now).delay
 
 
 @dataclass(frozen=True)
@@ -272,7 +281,7 @@ def _alone(script: _Script, asked: _Question) -> float:
 
 
 def _travel(way: Sequence[tuple[Wire, str]], size: int) -> float:
-    return sum(size / wire.bandwidth + wire.delay for wire, _ in way)
+    return sum(wire.sending(size, 0.0) + wire.delayed(0.0) for wire, _ in way)
 
 
 def _retry_wait(tries: int) -> float:
@@ -302,7 +311,7 @@ def _stages(script: _Script, members: Sequence[Member]) -> tuple[Stage, ...]:
         for way, size in ((script.ways[q.source, q.destination], q.bytes),
                           (script.ways[q.destination, q.source], q.answer_bytes)):  # fmt: skip
             for wire, sender in way:
-                on_wires[wire.name, sender] += size / wire.bandwidth / count
+                on_wires[wire.name, sender] += wire.sending(size, 0.0) / count
     stages = [Stage(f"{HUB} to {m.name}", "sends", fed[m.number]) for m in members if m.number in fed]
     for m in members:
         receive, send = taken[m.number], sent[m.number]
@@ -498,10 +507,10 @@ class _Replay:
             with line.request() as turn:
                 yield turn
                 start = self.environment.now
-                yield self.environment.timeout(size / wire.bandwidth)
+                yield self.environment.timeout(wire.sending(size, start))
                 end = self.environment.now
             self.carried.append(Carried(wire.name, sender, q.inference, q.type, answer, start, end))
-            yield self.environment.timeout(wire.delay)
+            yield self.environment.timeout(wire.delayed(end))
 
     def _arrive(self, q: _Question) -> simpy.Event | None:
         """What a question does where it arrives; if that has no room for it, what happens when it has."""
@@ -586,7 +595,7 @@ def timeline(replayed: Replayed, members: Sequence[Member], wires: Sequence[Wire
         start, end = frames[0].start, frames[0].end
         for c in frames[1:]:
             # an answer's way, and as long again
-            if c.start - end > 2 * longest + 2 * max(w.delay for w in wires):
+            if c.start - end > 2 * longest + 2 * max(w.delayed(0.0) for w in wires):
                 spans.append(_span(wire, sender, "answer" if answer else "transfer", number, start, end))
                 start = c.start
             end = c.end
