@@ -129,7 +129,6 @@ def test_flash_wants_to_know_which_board_is_which(shoal, duo):
 @pytest.mark.parametrize(
     "arguments, code, said",
     [
-        (["--topology", "chain"], 2, "not yet"),
         (["--pin", "0=esp32c3"], 1, "pins 0=esp32c3"),
         (["--pin", "9=host"], 2, "no operator '9'"),
         (["--pin", "0=moon"], 2, "no node 'moon'"),

@@ -19,7 +19,7 @@ from shoal.network.read_tflite import read
 from shoal.network.simplify import simplify
 from shoal.plan.chunks import chunk
 from shoal.plan.planner import instant, plan
-from shoal.plan.residents import NO_ROUTE, image, live, routes
+from shoal.plan.residents import NO_ROUTE, image, routes
 from shoal.plan.steps import Options, Seat
 from shoal.render import manifest, project
 
@@ -44,13 +44,13 @@ def run_cuts(folder, cuts, whole, values):
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr[:4000]
     asked = b"".join(
-        np.array([f, n], np.uint16).tobytes() + b"".join(values[t].tobytes() for t in live(whole, f)) for f, n in cuts
+        np.array([f, n], np.uint16).tobytes() + b"".join(values[t].tobytes() for t in whole.live(f)) for f, n in cuts
     )
     ran = subprocess.run([folder / "cuts"], input=asked, capture_output=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr.decode(errors="replace")[:4000]
     got, found = ran.stdout, []
     for _, last in cuts:
-        size = sum(whole.tensors[t].bytes for t in live(whole, last))
+        size = sum(whole.tensors[t].bytes for t in whole.live(last))
         found.append(got[:size])
         got = got[size:]
     assert not got
@@ -75,7 +75,7 @@ def test_every_chunk_is_a_range_of_the_whole_plan_at_its_addresses(tmp_path, see
     project.write(made, path.read_bytes(), tmp_path / "made")
     cuts = list(combinations(range(len(whole.operators) + 1), 2))
     for (first, last), got in zip(cuts, run_cuts(tmp_path / "made", cuts, whole, values), strict=True):
-        assert got == b"".join(values[t].tobytes() for t in live(whole, last)), (first, last)
+        assert got == b"".join(values[t].tobytes() for t in whole.live(last)), (first, last)
 
 
 def test_plans_of_chunks_share_arena_weights_and_code(data, tmp_path):
@@ -95,7 +95,7 @@ def test_plans_of_chunks_share_arena_weights_and_code(data, tmp_path):
     assert [s["index"] for s in described["steps"]] == list(range(18))
     values = trace(whole, [np.arange(3072, dtype=np.int64).astype(np.int8).reshape(1, 32, 32, 3)])
     [mine] = run_cuts(tmp_path / "made", [(9, 12)], whole, values)
-    assert mine == b"".join(values[t].tobytes() for t in live(whole, 12))
+    assert mine == b"".join(values[t].tobytes() for t in whole.live(12))
 
 
 def test_a_boundary_inside_of_a_fused_step_is_no_cut(data, tmp_path):

@@ -32,7 +32,6 @@ from shoal.operators import kind
 from shoal.plan.chunks import Chunks
 from shoal.plan.costs import cycles_per_instruction
 from shoal.plan.profiles import SCHEMA, ordered, weakest
-from shoal.plan.residents import live
 from shoal.plan.steps import Options, Progress, silent
 from shoal.render import manifest as manifests
 from shoal.render.shoal import describe_tensor
@@ -365,7 +364,7 @@ def _figure(
 
 def _boundary(graph: Graph, boundary: int, tensors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A cut in front of operator `boundary`: what is there before it and is wanted behind."""
-    there = live(graph, boundary)
+    there = graph.live(boundary)
     across = [t for t in tensors if t["tensor"] in there]
     return {
         "boundary": boundary,

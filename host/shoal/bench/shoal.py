@@ -21,7 +21,7 @@ from shoal.link.node import Node
 from shoal.link.star import named
 from shoal.plan.profiles import ordered, weakest
 from shoal.render import manifest as manifests
-from shoal.render.shoal import tensor
+from shoal.render.shoal import given, tensor
 from shoal.tensors import Array
 
 
@@ -52,9 +52,9 @@ def bench(
 
         with named(name):
             document, outputs = measure(directory / name, spec, inputs, judge, runs(spec), steps, advance)
-        made = [manifests.array_of(data, tensor(described, t)) for t, data in zip(one["outputs"], outputs, strict=True)]
-        values.update(zip(one["outputs"], made, strict=True))
-        sizes = [sum(tensor(described, t)["bytes"] for t in one[side]) for side in ("inputs", "outputs")]
+        made = [manifests.array_of(data, tensor(described, t)) for t, data in zip(given(one), outputs, strict=True)]
+        values.update(zip(given(one), made, strict=True))
+        sizes = [sum(tensor(described, t)["bytes"] for t in ts) for ts in (one["inputs"], given(one))]
         chunks = [{"first": one["first"], "last": one["last"]}]
         nodes.append({"name": name, "chunks": chunks, "bytes_in": sizes[0], "bytes_out": sizes[1], **document})
     links = [_link(wire, next(n for n in nodes if n["name"] == wire["node"])) for wire in described["wires"]]
@@ -90,12 +90,12 @@ class Judge:
         if self.why is not None:
             return None, self.why
         hidden, near = in_front_of_saturation(own), None
-        for given, data in zip(own["outputs"], outputs, strict=True):
-            if self._equal(tensor(self._described, given["tensor"]), data):
+        for made, data in zip(own["outputs"], outputs, strict=True):
+            if self._equal(tensor(self._described, made["tensor"]), data):
                 continue
-            if hidden is None or not is_near(data, self._known.tensor(given["tensor"])):
+            if hidden is None or not is_near(data, self._known.tensor(made["tensor"])):
                 return False, f"tensor {given['name']} differs"
-            near = nearness(given["name"])
+            near = nearness(made["name"])
         if hidden is not None:
             step, before = hidden
             node.load([i.tobytes() for i in inputs])

@@ -12,7 +12,7 @@ import click
 
 from shoal.cli.command import Result
 from shoal.errors import BadInput, DoesNotFit, NodeError
-from shoal.render.shoal import is_shoal, load, tensor
+from shoal.render.shoal import given, is_shoal, load, tensor
 
 if TYPE_CHECKING:
     from shoal.boards.board import Board
@@ -81,7 +81,7 @@ def opened(shoal: Shoal, specs: Mapping[str, str]) -> Iterator[tuple[list[Stage]
             folder = shoal.directory / name
             with named(name), working(f"opening {name}"):
                 session = stack.enter_context(open_session(folder, load_manifest(folder), specs[name]))
-            stages.append(Stage(name, session.node, tuple(one["inputs"]), tuple(one["outputs"])))
+            stages.append(Stage(name, session.node, tuple(one["inputs"]), tuple(given(one))))
             sessions.append(session)
         yield stages, sessions
 

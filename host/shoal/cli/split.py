@@ -14,11 +14,13 @@ from shoal.errors import BadInput, DoesNotFit, ShoalError
 
 if TYPE_CHECKING:
     from shoal.network.graph import Graph
-    from shoal.plan.chunks import Chunks, Need
+    from shoal.plan.chunks import Need
     from shoal.plan.costs import Place, Times
-    from shoal.plan.place import Piece
+    from shoal.plan.shoals import Division, Lacking, Wanted
+    from shoal.plan.steps import Plan
+    from shoal.render.shoal import Member
 
-_MOST_BOARDS = 32
+_MOST_BOARDS = 15
 
 
 @command(
@@ -102,7 +104,27 @@ _MOST_BOARDS = 32
     type=click.Choice(["star", "chain"]),
     default="star",
     show_default=True,
-    help="How boards are wired: star, each to this computer. chain: not yet.",
+    help="How boards are wired: star, each to this computer; chain, each to the next, the first and last to this one.",
+)
+@click.option(
+    "--share",
+    "shared",
+    metavar="STEP[=PARTS]",
+    help="Let two nodes, or PARTS, each compute with a part of a fully connected layer's input channels, side by side;"
+    " the next one adds up.",
+)
+@click.option(
+    "--residents",
+    type=click.Choice(["all", "own"]),
+    default="all",
+    show_default=True,
+    help="What a node's firmware holds: the whole network wherever that fits, so that cuts can move while it runs; or"
+    " its own chunk and what it runs when another node is lost.",
+)
+@click.option(
+    "--in-place",
+    is_flag=True,
+    help="Let tensors come and go where chunks work, one input at a time: no RAM for what waits.",
 )
 def split(
     model: Path,
@@ -116,6 +138,9 @@ def split(
     prefer: str,
     profiles_: tuple[Path, ...],
     topology: str,
+    shared: str | None,
+    residents: str,
+    in_place: bool,
 ) -> Result:
     """Split a model over several boards: which operators run where, and a firmware project for each.
 
@@ -126,21 +151,14 @@ def split(
     """
     from shoal import boards
     from shoal.cli.console import planning
-    from shoal.link.wire import goodput
+    from shoal.link.wire import PIPE, goodput
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
-    from shoal.plan import profiles
-    from shoal.plan.chunks import Chunks
-    from shoal.plan.costs import Place, costs, times
-    from shoal.plan.place import Problem, nearest, place
-    from shoal.plan.planner import plan
-    from shoal.plan.residents import routes, seated
-    from shoal.plan.steps import Options, Seat
+    from shoal.plan import profiles, shoals
+    from shoal.plan.costs import Place
+    from shoal.plan.steps import Options
     from shoal.render import shoal as folder
 
-    if topology == "chain":
-        raise BadInput("chain: boards that pass tensors on to each other, not yet", where="--topology",
-                       advice="use --topology star")  # fmt: skip
     if len(boards_) > _MOST_BOARDS:
         raise BadInput(f"{len(boards_)} boards are more than {_MOST_BOARDS}", where="--board")
     chosen = [boards.load(b) for b in boards_]
@@ -148,91 +166,200 @@ def split(
     budgets = zip(_each(ram_budget, chosen, "--ram-budget"), _each(flash_budget, chosen, "--flash-budget"), strict=True)
     graph = simplify(read(model))
     known = profiles.measured([profiles.load(p) for p in profiles_], graph, chosen, prefer)
-    nodes = [
-        Place(
-            board,
-            Options(prefer=prefer, ram_budget=ram, flash_budget=flash),
-            profiles.Wire(goodput(board.uarts[0].baud), "model") if had is None or had.wire is None else had.wire,
-            had,
-        )
-        for board, had, (ram, flash) in zip(chosen, known, budgets, strict=True)
-    ]
-    _check(nodes, objective, order)
-    pinned = dict(_pin(text, graph, names) for text in pins)
-    chunks = Chunks(graph)
-    problem = Problem(len(graph.operators), len(nodes), costs(chunks, nodes), objective, order == "free", pinned)
+    nodes = []
+    for board, had, (ram, flash) in zip(chosen, known, budgets, strict=True):
+        wire = profiles.Wire(PIPE if board.hal == "host" else goodput(board.uarts[0].baud), "model")
+        wire = wire if had is None or had.wire is None else had.wire
+        nodes.append(Place(board, Options(prefer=prefer, ram_budget=ram, flash_budget=flash), wire, had))
+    _check(nodes, objective, order, topology)
+    apart = frozenset[int]()
+    if shared is not None:
+        graph, apart = _share(shared, graph, len(nodes))
+    wanted = shoals.Wanted(
+        graph,
+        tuple(nodes),
+        topology,
+        objective,
+        order == "free",
+        dict(_pin(text, graph, names) for text in pins),
+        apart,
+        residents == "all",
+        not in_place,
+    )
     with planning() as progress:
         progress("placing chunks", 0.0)
-        pieces = place(problem)
-        if pieces is None:
-            raise _infeasible(nearest(problem), chunks, nodes, names, pinned)
-        members: list[folder.Member] = []
-        for piece in pieces:
-            at = nodes[piece.node]
-            need = chunks.need(piece.first, piece.last, at.board, at.options)
-            planned = plan(chunks.get(piece.first, piece.last), at.board, need.options, progress)
-            seat = Seat(len(members) + 1, routes(topology, len(members) + 1, len(pieces)))
-            planned = seated(planned, seat)
-            members.append(folder.Member(names[piece.node], planned, piece.first, piece.last, at.wire, times(need, at)))
+        main = shoals.divide(wanted)
+        squeezed = None if main is not None else shoals.squeezed(wanted, progress)
+        if main is None and squeezed is None:
+            raise _infeasible(wanted, names)
+        main = main or squeezed
+        assert main is not None
+        held = shoals.held_by(wanted, main, progress)
+        others = shoals.fallbacks(wanted, main, held) if len(main.nodes) > 1 else []
+        divisions = [main, *(d for d in others if isinstance(d, shoals.Division))]
+        members, placed = _members(wanted, main, divisions, held, names)
     asked = {
         "objective": objective,
         "order": order,
         "prefer": prefer,
         "ram_budget": [n.options.ram_budget for n in nodes],
         "flash_budget": [n.options.flash_budget for n in nodes],
-        "pins": {str(o): names[n] for o, n in sorted(pinned.items())},
+        "pins": {str(o): names[n] for o, n in sorted(wanted.pins.items())},
+        "in_place": in_place,
+        "residents": residents,
     }
-    folder.write(graph, members, asked, model.read_bytes(), output)
-    used = [nodes[p.node] for p in pieces]
-    needs = [chunks.need(p.first, p.last, n.board, n.options) for p, n in zip(pieces, used, strict=True)]
-    stages = [times(need, n) for need, n in zip(needs, used, strict=True)]
+    folder.write(graph, topology, members, placed, asked, model.read_bytes(), output)
+    document = _document(wanted, main, members, placed, names)
+    document["output"] = str(output)
+    document["squeezed"] = squeezed is not None
+    document["without"] = [_without(d, wanted, names) for d in others]
+
+    def show() -> None:
+        from shoal.cli.console import console
+        from shoal.report.shoal import split_line, split_lines, split_table
+
+        console().print(split_table(document))
+        for line in split_lines(document):
+            click.echo(line)
+        click.echo(split_line(document))
+
+    return Result(document, show)
+
+
+def _members(
+    wanted: Wanted, main: Division, divisions: Sequence[Division], held: dict[int, list[Plan]], names: Sequence[str]
+) -> tuple[list[Member], list[Division]]:
+    """The nodes in the order of their chunks, and the divisions by their places there; behind them the host's own
+    process, where none of them is one: whatever is left of the network can be finished there."""
+    from shoal import boards
+    from shoal.link.wire import PIPE
+    from shoal.plan.planner import instant
+    from shoal.plan.profiles import Wire
+    from shoal.plan.residents import MOST_NODES, routes
+    from shoal.plan.shoals import seated
+    from shoal.plan.steps import Options, Seat
+    from shoal.render.shoal import Member
+
+    where = [n for n in main.nodes if wanted.nodes[n].board.hal != "host"]
+    hosts = [n for n in main.nodes if n not in where]
+    own = not hosts and len(where) < MOST_NODES - 1
+    numbers = {n: k for k, n in enumerate((*where, *hosts), 1)}
+    seats = {n: Seat(k, routes(wanted.topology, k, len(where), len(hosts) + own)) for n, k in numbers.items()}
+    members = []
+    for node in main.nodes:
+        mine = [a for d in divisions for a in d.assignments if a.node == node]
+        asked = [(a.need.bytes_in, a.need.bytes_out) for a in mine]
+        image = seated(held[node], asked, seats[node], wanted.waiting)
+        members.append(Member(names[node], image, wanted.nodes[node].wire))
+    if own:
+        number = len(where) + 1
+        options = Options(prefer=wanted.nodes[0].options.prefer)
+        whole = instant(wanted.graph, boards.load("host"), options)
+        most = max(
+            sum(wanted.graph.tensors[t].bytes for t in wanted.graph.live(b))
+            for b in range(len(wanted.graph.operators) + 1)
+        )
+        image = seated([whole], [(most, most)], Seat(number, routes(wanted.topology, number, len(where), 1)), True)
+        members.append(Member("host", image, Wire(PIPE, "model")))
+    places = {n: k for k, n in enumerate(main.nodes)}
+    return members, [d.placed(places) for d in divisions]
+
+
+def _document(
+    wanted: Wanted, main: Division, members: Sequence[Member], placed: Sequence[Division], names: Sequence[str]
+) -> dict[str, Any]:
+    from shoal.plan import profiles
+    from shoal.plan.predict import predict
+    from shoal.render.shoal import plan, residents, wires
+
+    used = [wanted.nodes[a.node] for a in main.assignments]
+    stages = [a.times for a in main.assignments]
     sources = profiles.ordered(s for stage in stages for s in stage.sources)
     joules = [None if n.watts is None else n.watts * s.total for n, s in zip(used, stages, strict=True)]
-    document: dict[str, Any] = {
-        "model": graph.name,
-        "model_sha256": graph.sha256,
-        "output": str(output),
-        "topology": topology,
-        "objective": objective,
-        "operators": len(graph.operators),
+    return {
+        "model": wanted.graph.name,
+        "model_sha256": wanted.graph.sha256,
+        "topology": wanted.topology,
+        "objective": wanted.objective,
+        "operators": len(wanted.graph.operators),
         "source": profiles.weakest(sources),
         "sources": sources,
         "assumption": _assumption(used, stages),
         "nodes": [
             {
-                "name": m.name,
-                "board": m.plan.board.id,
-                "first": m.first,
-                "last": m.last,
-                "bytes_in": need.bytes_in,
-                "bytes_out": need.bytes_out,
+                "name": names[a.node],
+                "board": n.board.id,
+                "number": m.number,
+                "first": a.first,
+                "last": a.last,
+                "bytes_in": a.need.bytes_in,
+                "bytes_out": a.need.bytes_out,
                 "arena_bytes": m.plan.arena_bytes,
+                "receive_bytes": m.plan.residents[0].receive_bytes,
+                "retain_bytes": m.plan.residents[0].retain_bytes,
                 "weights_bytes": m.plan.weights_bytes,
-                "code_bytes": need.prediction.code_bytes,
-                "instructions": stage.instructions,
-                "receive_milliseconds": stage.receive / 1e6,
-                "compute_milliseconds": stage.compute / 1e6,
-                "send_milliseconds": stage.send / 1e6,
-                "source": profiles.weakest(stage.sources),
-                "sources": profiles.ordered(stage.sources),
-                "prefer": need.options.prefer,
+                "code_bytes": predict(m.plan).code_bytes,
+                "instructions": a.times.instructions,
+                "receive_milliseconds": a.times.receive / 1e6,
+                "compute_milliseconds": a.times.compute / 1e6,
+                "send_milliseconds": a.times.send / 1e6,
+                "stage_milliseconds": a.times.stage / 1e6,
+                "source": profiles.weakest(a.times.sources),
+                "sources": profiles.ordered(a.times.sources),
+                "prefer": a.need.options.prefer,
+                "residents": residents(m.plan),
             }
-            for m, need, stage in zip(members, needs, stages, strict=True)
+            for a, n, m in zip(main.assignments, used, members, strict=False)
         ],
-        "latency_milliseconds": sum(s.total for s in stages) / 1e6,
-        "throughput_per_second": 1e9 / max(1, *(s.total for s in stages)),
+        "plans": [plan(d, members) for d in placed],
+        "links": wires(wanted.topology, members),
+        "latency_milliseconds": main.latency / 1e6,
+        "throughput_per_second": 1e9 / max(1, main.stage),
         "energy_microjoules": None if None in joules else sum(j for j in joules if j is not None) / 1e3,
         "energy_source": None if None in joules else profiles.weakest([*sources, *(n.current_source for n in used)]),
     }
 
-    def show() -> None:
-        from shoal.cli.console import console
-        from shoal.report.shoal import split_line, split_table
 
-        console().print(split_table(document))
-        click.echo(split_line(document))
+def _without(found: Division | Lacking, wanted: Wanted, names: Sequence[str]) -> dict[str, Any]:
+    """What becomes of the network without a node."""
+    from shoal.plan.shoals import Lacking
 
-    return Result(document, show)
+    if not isinstance(found, Lacking):
+        [lost] = found.lost
+        said = {"latency_milliseconds": found.latency / 1e6, "throughput_per_second": 1e9 / max(1, found.stage)}
+        return {"lost": names[lost], "answers": True, **said, "why": None}
+    if found.node is None:
+        why = "pins, or the number of operators, leave no way to run it on the others"
+    else:
+        why = f"{names[found.node]} is {found.short:,} B short of memory for what it would have to hold as well"
+    return {
+        "lost": names[found.lost],
+        "answers": False,
+        "latency_milliseconds": None,
+        "throughput_per_second": None,
+        "why": why,
+    }
+
+
+def _share(text: str, graph: Graph, nodes: int) -> tuple[Graph, frozenset[int]]:
+    """The network with the layer of --share in parts, and where these must be apart: each part from the next, the last
+    from what adds up, and the first from what is in front of it where there are nodes for that."""
+    from shoal.network.slices import input_channels
+
+    step, _, parts = text.partition("=")
+    count = int(parts) if parts.isdecimal() else 2 if not parts else 0
+    if count < 2:
+        raise BadInput(f"{parts!r} parts", where=f"--share {text}", advice="share between 2 nodes, or more")
+    operator = _operator(step, graph, f"--share {text}")
+    if nodes < count + 1:
+        raise BadInput(
+            f"{count} parts and who adds them up take {count + 1} nodes, not {nodes}",
+            where=f"--share {text}",
+            advice="name another --board",
+        )
+    cut = input_channels(graph, operator, count)
+    first = {operator} if operator and nodes > count + 1 else set[int]()
+    return cut, frozenset(first | {operator + n for n in range(1, count + 1)})
 
 
 def _each(given: Sequence[int], chosen: Sequence[Any], flag: str) -> list[int | None]:
@@ -246,7 +373,7 @@ def _each(given: Sequence[int], chosen: Sequence[Any], flag: str) -> list[int | 
     return list(given) if len(given) == len(chosen) else [given[0] if given else None] * len(chosen)
 
 
-def _check(nodes: Sequence[Place], objective: str, order: str) -> None:
+def _check(nodes: Sequence[Place], objective: str, order: str, topology: str) -> None:
     from shoal.plan.place import MOST_FREE_NODES
 
     for node in nodes:
@@ -255,6 +382,22 @@ def _check(nodes: Sequence[Place], objective: str, order: str) -> None:
                 "its file has no currents or supply voltage, and energy is made of those",
                 where=f"board {node.board.id}",
                 advice="add them to a board file of your own, or choose another --objective",
+            )
+    kinds = [n.board.hal == "host" for n in nodes]
+    if topology == "chain":
+        for node in nodes:
+            if node.board.hal != "host" and len(node.board.uarts) < 2:
+                raise BadInput(
+                    "has one UART, and a chain takes two of each board",
+                    where=f"board {node.board.id}",
+                    advice="use --topology star, or another board",
+                )
+        inner = [k for k, one in enumerate(kinds) if one and not (all(kinds[:k]) or all(kinds[k:]))]
+        if inner or (any(kinds) and order == "free"):
+            raise BadInput(
+                "the host is at the ends of a chain, not inside of it",
+                where="--board host",
+                advice="name it first or last, with --order given",
             )
     if order == "free" and len(nodes) > MOST_FREE_NODES:
         raise BadInput(
@@ -268,41 +411,43 @@ def _pin(text: str, graph: Graph, names: Sequence[str]) -> tuple[int, int]:
     step, _, name = text.rpartition("=")
     if name not in names:
         raise BadInput(f"there is no node {name!r}", where=f"--pin {text}", advice=f"name one of {', '.join(names)}")
+    return _operator(step, graph, f"--pin {text}"), names.index(name)
+
+
+def _operator(step: str, graph: Graph, where: str) -> int:
+    """By its number, or the name of its output."""
     written = [graph.tensors[o.outputs[0]].name for o in graph.operators]
     if step in written:
-        return written.index(step), names.index(name)
+        return written.index(step)
     if step.isdecimal() and int(step) < len(written):
-        return int(step), names.index(name)
+        return int(step)
     raise BadInput(
-        f"there is no operator {step!r}", where=f"--pin {text}",
+        f"there is no operator {step!r}", where=where,
         advice=f"number it 0 to {len(written) - 1}, as `shoal analyze` lists them, or name its output",
     )  # fmt: skip
 
 
-def _infeasible(
-    near: list[Piece] | None, chunks: Chunks, nodes: Sequence[Place], names: Sequence[str], pinned: dict[int, int]
-) -> ShoalError:
+def _infeasible(wanted: Wanted, names: Sequence[str]) -> ShoalError:
     """What stands in the way, by how much, and the least that would have to change."""
-    operators = len(chunks.graph.operators)
+    from shoal.plan.place import nearest
+
+    near, nodes, operators = nearest(wanted.problem), wanted.nodes, len(wanted.graph.operators)
     if near is None and len(nodes) > operators:
         return DoesNotFit(
             f"{len(nodes)} boards, and the network has {operators} operators: each board must get one",
-            where=chunks.graph.name,
+            where=wanted.graph.name,
             advice=f"name {operators} boards at most, or use --objective boards",
         )
     if near is None:
-        said = ", ".join(f"{o}={names[n]}" for o, n in sorted(pinned.items()))
+        said = ", ".join(f"{o}={names[n]}" for o, n in sorted(wanted.pins.items()))
         return DoesNotFit(
-            f"no chunks in the boards' order keep the pins {said}",
-            where="--pin",
+            f"no chunks in the boards' order keep the pins {said}"
+            + (f" and the cuts at {', '.join(map(str, sorted(wanted.apart)))}" if wanted.apart else ""),
+            where="--pin" if said else "--share",
             advice="leave one out, or try --order free",
         )
-    over = []
-    for piece in near:
-        at = nodes[piece.node]
-        need = chunks.need(piece.first, piece.last, at.board, at.options)
-        if need.short:
-            over.append((need, piece))
+    needs = [(wanted.costs.need(piece), piece) for piece in near]
+    over = [(need, piece) for need, piece in needs if need.short]
     changes = [change for need, piece in over for change in _changes(need, nodes[piece.node], names[piece.node])]
     need, piece = max(over, key=lambda o: o[0].short)
     what, prefer = ("RAM", "ram") if need.ram_short >= need.flash_short else ("flash", "size")

@@ -38,6 +38,13 @@ class Graph:
     def consumers(self, tensor: int) -> list[Operator]:
         return [o for o in self.operators if tensor in o.inputs]
 
+    def live(self, boundary: int) -> tuple[int, ...]:
+        """The tensors that are there at a boundary and still read behind it, by ascending index; the network's outputs
+        are read at its end."""
+        wanted = {t for o in self.operators[boundary:] for t in o.inputs} | set(self.outputs)
+        made = {*self.inputs, *(t for o in self.operators[:boundary] for t in o.outputs)}
+        return tuple(sorted(made.intersection(wanted)))
+
     def alike(self, tensor: int, value: Array, original: Array) -> tuple[Array, Array]:
         """The parts of a tensor's value here and in the model file's network that must be equal: all of it, or the
         channels that are left."""

@@ -104,6 +104,19 @@ def _rooms(board: Board, options: Options, made: Plan) -> list[int]:
     return sorted({min(budget, sum(room)), min(budget, max(room))}, reverse=True)
 
 
+def cost_of_cuts(plan: Plan) -> dict[int, int]:
+    """By each boundary of a plan's network that lies inside of a step: how many bytes more of arena a plan is estimated
+    to need that can be cut there."""
+    fused = [s.operators for s in plan.steps if len(s.operators) > 1]
+    inside = [b for operators in fused for b in range(operators[0] + 1, operators[-1] + 1)]
+    if not inside:
+        return {}
+    options = plan.options
+    search = _search(plan.graph, plan.board.core.features, options.feed, options.drain, 0, silent)
+    tasks = {t.operator: k for k, t in enumerate(search.work.tasks)}
+    return {b: max(0, search.least(tasks[b]) - plan.arena_bytes) for b in inside}
+
+
 def curve(graph: Graph, board: Board, options: Options, progress: Progress = silent) -> list[Plan]:
     """RAM against instructions: plans from the smallest that is found to the fastest, none beaten in both by another.
     Budgets of RAM and flash and the board's own memory do not count; `options` says how input and output travel. Where

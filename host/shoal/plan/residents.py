@@ -5,50 +5,40 @@ until others have them. Functions and constants that plans share are there once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from shoal.network.graph import Graph
 from shoal.plan.assemble import unique_constants
 from shoal.plan.fit import missing
-from shoal.plan.predict import predict
+from shoal.plan.predict import Prediction
 from shoal.plan.regions import PART_ALIGN
 from shoal.plan.steps import Plan, Resident, Seat
 
-
-def waiting_bytes(graph: Graph, tensors: Iterable[int]) -> int:
-    """What these tensors take where they wait, one after another without gaps."""
-    return sum(graph.tensors[t].bytes for t in tensors)
-
-
-def live(graph: Graph, boundary: int) -> list[int]:
-    """The tensors that are there at a boundary and still read behind it, by ascending index; the network's outputs are
-    read at its end."""
-    wanted = {t for o in graph.operators[boundary:] for t in o.inputs} | set(graph.outputs)
-    made = {*graph.inputs, *(t for o in graph.operators[:boundary] for t in o.outputs)}
-    return sorted(made.intersection(wanted))
+#: nodes that a packet can name, the host among them (firmware/runtime/model.h); no port
+MOST_NODES, NO_ROUTE = 16, 255
 
 
 def image(plans: Sequence[tuple[int, Plan]], receive_bytes: int, retain_bytes: int, seat: Seat) -> Plan:
     """An image of plans, each of a variant, for one board; the first one's network is what it is by itself. Plans of an
-    arena in several parts have it to themselves (ValueError)."""
+    arena in several parts have it to themselves (ValueError), and so have those whose constants lie in a store."""
     first = plans[0][1]
-    if len(plans) > 1 and any(len(p.spans) > 1 or p.spans[0].region != first.spans[0].region for _, p in plans):
-        raise ValueError("arenas of several regions do not lie over each other")
-    top = _aligned(max(p.arena_bytes for _, p in plans))
-    end = top + _aligned(receive_bytes)
+    if len(plans) > 1 and not all(shares(first, p) for _, p in plans):
+        raise ValueError(
+            "arenas of several regions do not lie over each other, and constants of one store not in another"
+        )
+    widest = max((p for _, p in plans), key=lambda p: p.arena_bytes)
+    made = roomier(widest, receive_bytes, retain_bytes)
+    top = _aligned(widest.arena_bytes)
     residents, step = [], 0
     for variant, plan in plans:
-        residents.append(Resident(plan, variant, step, top, receive_bytes, end, retain_bytes))
+        residents.append(Resident(plan, variant, step, top, receive_bytes, top + _aligned(receive_bytes), retain_bytes))
         step += len(plan.steps)
-    arena_bytes = end + retain_bytes if receive_bytes + retain_bytes else max(p.arena_bytes for _, p in plans)
     steps = tuple(replace(s, index=r.step + s.index) for r in residents for s in r.plan.steps)
-    widest = max((p for _, p in plans), key=lambda p: p.arena_bytes)
     return replace(
         first,
         steps=steps,
-        spans=(*widest.spans[:-1], replace(widest.spans[-1], bytes=arena_bytes - widest.spans[-1].start)),
-        arena_bytes=arena_bytes,
+        spans=made.spans,
+        arena_bytes=made.arena_bytes,
         bound=max(p.bound for _, p in plans),
         weights_bytes=sum(c.bytes for c in unique_constants([c for s in steps if s.page is None for c in s.calls])),
         residents=tuple(residents),
@@ -56,11 +46,30 @@ def image(plans: Sequence[tuple[int, Plan]], receive_bytes: int, retain_bytes: i
     )
 
 
-def seated(plan: Plan, seat: Seat) -> Plan:
-    """A node's image of one plan, with room for what waits where that fits."""
-    graph = plan.graph
-    made = image([(0, plan)], waiting_bytes(graph, graph.inputs), waiting_bytes(graph, graph.outputs), seat)
-    return made if missing(made, predict(made))[0] <= 0 else image([(0, plan)], 0, 0, seat)
+def shares(plan: Plan, other: Plan) -> bool:
+    """Whether two plans can be residents of one image."""
+    return (
+        len(plan.spans) == len(other.spans) == 1
+        and plan.spans[0].region == other.spans[0].region
+        and not (plan.store_bytes or other.store_bytes)
+    )
+
+
+def roomier(plan: Plan, receive_bytes: int, retain_bytes: int) -> Plan:
+    """A plan whose arena has room for tensors that wait, behind all that it works in."""
+    if not receive_bytes + retain_bytes:
+        return plan
+    size = _aligned(plan.arena_bytes) + _aligned(receive_bytes) + retain_bytes
+    last = plan.spans[-1]
+    return replace(plan, arena_bytes=size, spans=(*plan.spans[:-1], replace(last, bytes=size - last.start)))
+
+
+def slots(plan: Plan, needs: Prediction, receive_bytes: int, retain_bytes: int) -> tuple[bool, bool]:
+    """Whether there is room for tensors that come to wait, and for those that go; the former where only one has."""
+    for receives, retains in ((True, True), (True, False), (False, True)):
+        if missing(roomier(plan, receives * receive_bytes, retains * retain_bytes), needs)[0] <= 0:
+            return receives, retains
+    return False, False
 
 
 def routes(topology: str, number: int, boards: int, hosts: int = 0) -> tuple[int, ...]:
@@ -78,10 +87,6 @@ def routes(topology: str, number: int, boards: int, hosts: int = 0) -> tuple[int
             found[other] = nearest
     found[number] = NO_ROUTE
     return tuple(found)
-
-
-#: nodes that a packet can name, the host among them (firmware/runtime/model.h); no port
-MOST_NODES, NO_ROUTE = 16, 255
 
 
 def _aligned(size: int) -> int:

@@ -113,6 +113,16 @@ class Search:
             best = less
         return best
 
+    def least(self, task: int) -> int:
+        """The fewest bytes that plans whose steps do not lie across the beginning of a task are estimated to need."""
+        known = self._estimates()
+        least = [0] + [_ANY] * len(self.work.tasks)
+        for end, cuts in enumerate(self._ways[0]):
+            for cut in cuts:
+                if not cut.candidate.first < task < end:
+                    least[end] = min(least[end], max(least[cut.candidate.first], known[cut]))
+        return least[-1]
+
     def _estimates(self) -> dict[Cut, int]:
         return {cut: cut.option.estimate for cuts in self._ways[0] for cut in cuts}
 

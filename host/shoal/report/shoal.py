@@ -32,6 +32,26 @@ def split_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
+def split_lines(document: Mapping[str, Any]) -> list[str]:
+    """What becomes of it when a node is lost; and where boundaries lie inside of fused steps."""
+    found = []
+    if document["squeezed"]:
+        found.append("no plans over whole tensors fit: these are fused to fit, at the cuts that come nearest")
+    for one in document["without"]:
+        if one["answers"]:
+            found.append(f"without {one['lost']}: {one['latency_milliseconds']:,.1f} ms to an answer")
+        else:
+            found.append(f"without {one['lost']}: no answer, {one['why']}")
+    for node in document["nodes"]:
+        if not (node["receive_bytes"] and node["retain_bytes"]):
+            found.append(f"{node['name']} has no room for what waits: one input at a time")
+        for cut in (c for held in node["residents"] for c in held["cost_of_cuts"]):
+            found.append(
+                f"{node['name']}: to be cut at {cut['boundary']} it would take {cut['bytes']:,} B more of arena"
+            )
+    return found
+
+
 def split_line(document: Mapping[str, Any]) -> str:
     """`12.3 ms to an answer, 1.2 answers a second: by a model, nothing is measured …`."""
     sources = document["sources"]
