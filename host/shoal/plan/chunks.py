@@ -104,11 +104,14 @@ class Chunks:
 
     `carried`: tensors that pass by are taken and given as well. `whole`: a node has all operators, wherever its plan of
     the whole network fits, and its chunks are ranges of that. `waiting`: whether tensors may wait beside the arena, so
-    that a node takes an input while it works on another."""
+    that a node takes an input while it works on another. `quick`: where the whole network's plan fits, a chunk is not
+    planned alone, but taken to need as much."""
 
-    def __init__(self, graph: Graph, *, carried: bool = False, whole: bool = False, waiting: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, *, carried: bool = False, whole: bool = False, waiting: bool = False, quick: bool = False
+    ) -> None:
         self.graph, self.carried = graph, carried
-        self._whole, self._waiting = whole, waiting
+        self._whole, self._waiting, self._quick = whole, waiting, quick or whole
         self._chunks: dict[tuple[int, int], Graph] = {}
         self._needs: dict[tuple[int, int, str, str, Options], Need] = {}
         self._wholes: dict[tuple[str, str, Options], _Planned | None] = {}
@@ -119,7 +122,7 @@ class Chunks:
         return self._chunks[first, last]
 
     def whole(self, board: Board, options: Options) -> Plan | None:
-        """The whole network's plan, of one step for each operator; None where it does not fit."""
+        """The whole network's plan, of one step for each operator; None where it does not fit, or nobody asks."""
         planned = self._held(board, options)
         return None if planned is None else planned.plan
 
@@ -146,7 +149,7 @@ class Chunks:
     def _held(self, board: Board, options: Options) -> _Planned | None:
         key = board.id, board.sha256, options
         if key not in self._wholes:
-            planned = _planned(self.graph, board, options) if self._whole else None
+            planned = _planned(self.graph, board, options) if self._quick else None
             fits = planned is not None and max(missing(planned.plan, planned.prediction)) <= 0
             self._wholes[key] = planned if fits else None
         return self._wholes[key]
@@ -175,7 +178,7 @@ class Chunks:
         prediction = replace(planned.prediction, arena_bytes=arena, instructions=sum(w.instructions for w in works))
         return Need(
             options, works, inputs, outputs, prediction, ram, flash, size_in, size_out, receives, retains,
-            plan.graph.chunk is None,
+            self._whole and plan.graph.chunk is None,
         )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ class Wanted:
     @cached_property
     def chunks(self) -> Chunks:
         carried = self.topology == "chain" and not self.direct
-        return Chunks(self.graph, carried=carried, whole=self.whole, waiting=self.waiting)
+        return Chunks(self.graph, carried=carried, whole=self.whole, waiting=self.waiting, quick=True)
 
     @property
     def _wires(self) -> str:
@@ -188,15 +188,11 @@ class _Without(Costs):
 
     def short(self, piece: Piece, need: Need) -> int:
         """By which the chunk does not fit beside what its node holds already."""
-        held = self._held[piece.node]
-        if need.whole or need.short or any(_holds(p, piece) for p in held):
+        at, held = self.nodes[piece.node], self._held[piece.node]
+        if need.short or self.chunks.whole(at.board, at.options) is not None or any(_holds(p, piece) for p in held):
             return need.short
-        at = self.nodes[piece.node]
         made = instant(self.chunks.get(piece.first, piece.last), at.board, need.options)
-        if not all(shares(p, made) for p in held):
-            return 1
-        together = image([(0, p) for p in (*held, made)], 0, 0, _NOWHERE)
-        return max(0, *missing(together, predict(together)))
+        return _short([*held, made])
 
     def hops(self, source: int, target: int) -> int:
         """Along the chain or, where it is cut between the two, by the host."""
@@ -217,6 +213,14 @@ class _Without(Costs):
 _NOWHERE = Seat(1, routes("star", 1, 1))
 
 
+def _short(plans: Sequence[Plan]) -> int:
+    """By how many bytes plans do not fit one image; 1 where they cannot share one at all."""
+    if not all(shares(plans[0], p) for p in plans[1:]):
+        return 1
+    together = image([(0, p) for p in plans], 0, 0, _NOWHERE)
+    return max(0, *missing(together, predict(together)))
+
+
 def _holds(held: Plan, piece: Piece) -> bool:
     """Whether a plan has a chunk as a range of its steps."""
     first = 0 if held.graph.chunk is None else held.graph.chunk.first
@@ -225,8 +229,8 @@ def _holds(held: Plan, piece: Piece) -> bool:
 
 
 def without(wanted: Wanted, main: Division, lost: int, held: Mapping[int, list[Plan]]) -> Division | Lacking:
-    """The best division over all nodes but one, by what fits beside the plans that each holds already, in any order: in a
-    chain, too, frames are sent on, and what is far from the host costs more hops."""
+    """The best division over all nodes but one, by what fits beside the plans that each holds already, in any order:
+    in a chain, too, since frames are sent on; what lies far from the host takes more hops."""
     rest = [n for n in main.nodes if n != lost]
     pins = {o: rest.index(n) for o, n in wanted.pins.items() if n in rest}
     if not rest:
@@ -267,14 +271,22 @@ def held_by(wanted: Wanted, main: Division, progress: Progress = silent) -> dict
 
 def fallbacks(wanted: Wanted, main: Division, held: dict[int, list[Plan]]) -> list[Division | Lacking]:
     """What remains to be done for the loss of each node; `held` gets the plans that this takes."""
-    found = []
+    found: list[Division | Lacking] = []
     for lost in main.nodes:
         made = without(wanted, main, lost, held)
-        found.append(made)
+        more = dict[int, list[Plan]]()
         for one in made.assignments if isinstance(made, Division) else ():
             mine, at = held[one.node], wanted.nodes[one.node]
             if not any(_holds(p, Piece(one.node, one.first, one.last)) for p in mine):
-                mine.append(instant(wanted.chunks.get(one.first, one.last), at.board, one.need.options))
+                part = wanted.chunks.get(one.first, one.last)
+                more[one.node] = [*mine, instant(part, at.board, one.need.options)]
+        short = {n: _short(plans) for n, plans in more.items()}
+        worst = max(short, key=lambda n: short[n], default=None)
+        if worst is not None and short[worst]:
+            made = Lacking(lost, worst, short[worst])
+        else:
+            held |= more
+        found.append(made)
     return found
 
 
