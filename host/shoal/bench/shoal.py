@@ -94,7 +94,7 @@ class Judge:
             if self._equal(tensor(self._described, made["tensor"]), data):
                 continue
             if hidden is None or not is_near(data, self._known.tensor(made["tensor"])):
-                return False, f"tensor {given['name']} differs"
+                return False, f"tensor {made['name']} differs"
             near = nearness(made["name"])
         if hidden is not None:
             step, before = hidden
