@@ -44,7 +44,7 @@ def open(port: str, board: Board) -> Kit:
     try:
         from ppk2_api.ppk2_api import PPK2_API
     except ImportError:
-        raise ToolError("the package ppk2-api is missing", advice="pip install 'shoal[ppk2]'") from None
+        raise ToolError("the package ppk2-api is missing", advice="pip install ppk2-api==0.9.2") from None
     try:
         api = PPK2_API(port, timeout=_SLICE, write_timeout=_SILENCE)
     except (OSError, ValueError) as error:  # SerialException is an OSError
