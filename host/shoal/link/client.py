@@ -95,6 +95,7 @@ class _Request:
     type: Type
     payload: bytes
     answer: bytes | None = None
+    source: int = 0
     value: bytes = b""
 
     @property
@@ -293,6 +294,7 @@ class StreamNode:
                 raise
             if opened.last == 0:
                 break
+        self._number = request.source  # a shoal's node keeps the number that it has
         self._window = opened.window
         self._starts = opened.starts
 
@@ -376,6 +378,7 @@ class StreamNode:
                         self._send_again(requests, first, missing, sent)
                 elif requests[index].answer is None:
                     requests[index].answer = frame.payload
+                    requests[index].source = frame.source
                     wait = self._timing.retry
                     again = time.monotonic() + wait
             while answered_to < len(requests) and requests[answered_to].answer is not None:
