@@ -188,12 +188,15 @@ def split(
     )
     with planning() as progress:
         progress("placing chunks", 0.0)
-        main = shoals.divide(wanted)
-        squeezed = None if main is not None else shoals.squeezed(wanted, progress)
-        if main is None and squeezed is None:
+        main, how = shoals.divide(wanted), "whole tensors"
+        if main is None and (cut := shoals.sliced(wanted)) is not None:
+            (wanted, main), how = cut, "slices"
+        if main is None:
+            main, how = shoals.squeezed(wanted, False, progress), "rows"
+        if main is None:
+            main, how = shoals.squeezed(wanted, True, progress), "store"
+        if main is None:
             raise _infeasible(wanted, names)
-        main = main or squeezed
-        assert main is not None
         held = shoals.held_by(wanted, main, progress)
         others = shoals.fallbacks(wanted, main, held) if len(main.nodes) > 1 else []
         divisions = [main, *(d for d in others if isinstance(d, shoals.Division))]
@@ -208,10 +211,10 @@ def split(
         "in_place": in_place,
         "residents": residents,
     }
-    folder.write(graph, topology, members, placed, asked, model.read_bytes(), output)
+    folder.write(wanted.graph, topology, members, placed, asked, model.read_bytes(), output)
     document = _document(wanted, main, members, placed, names)
     document["output"] = str(output)
-    document["squeezed"] = squeezed is not None
+    document["planned"] = how
     document["without"] = [_without(d, wanted, names) for d in others]
 
     def show() -> None:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from shoal.network.graph import Graph
+from shoal.network.slices import input_channels
 from shoal.plan.chunks import Chunks, Need, ways
 from shoal.plan.costs import Costs, Place, Times
 from shoal.plan.fit import missing
 from shoal.plan.place import HOST, MOST_FREE_NODES, Piece, Problem, nearest, place
-from shoal.plan.planner import instant, plan
+from shoal.plan.planner import instant, lay_out, plan
 from shoal.plan.predict import predict
 from shoal.plan.residents import image, routes, shares, slots
 from shoal.plan.steps import Plan, Progress, Seat, silent
@@ -48,12 +49,13 @@ class Wanted:
         return Chunks(self.graph, carried=carried, whole=self.whole, waiting=self.waiting, quick=True)
 
     @property
-    def _wires(self) -> str:
+    def wires(self) -> str:
+        """As which topology costs are counted."""
         return "star" if self.direct else self.topology
 
     @cached_property
     def costs(self) -> Costs:
-        return Costs(self.chunks, self.nodes, self._wires)
+        return Costs(self.chunks, self.nodes, self.wires)
 
     @cached_property
     def problem(self) -> Problem:
@@ -119,19 +121,72 @@ def divide(wanted: Wanted) -> Division | None:
     return None if pieces is None else _division(wanted, wanted.costs, pieces)
 
 
-def squeezed(wanted: Wanted, progress: Progress = silent) -> Division | None:
-    """Where no plans over whole tensors fit: the division that comes nearest, if its chunks fit when they are searched
-    for plans in little memory; else None."""
-    from shoal.errors import DoesNotFit
+class _Squeezed(Costs):
+    """Costs where a chunk that needs too much memory over whole tensors may fit when it is planned in little, or with
+    constants in a store where there may be `stores`: it does as far as is known, and as what comes and goes leaves
+    room."""
 
-    pieces = nearest(wanted.problem)
-    try:
-        for piece in pieces or ():
-            at = wanted.nodes[piece.node]
-            plan(wanted.chunks.get(piece.first, piece.last), at.board, at.options, progress)
-    except DoesNotFit:
-        return None
-    return None if pieces is None else _division(wanted, wanted.costs, pieces)
+    def __init__(self, wanted: Wanted, stores: bool) -> None:
+        super().__init__(wanted.chunks, wanted.nodes, wanted.wires)
+        self._known: dict[Piece, int] = {}
+        self._stores = stores
+
+    def tight(self, piece: Piece) -> bool:
+        """Whether the chunk can fit only so."""
+        need = self.need(piece)
+        return need.ram_short > 0 or (self._stores and need.flash_short > 0)
+
+    def short(self, piece: Piece, need: Need) -> int:
+        if not self.tight(piece):
+            return need.short
+        room = need.prediction.arena_bytes - need.ram_short
+        least = max(0, max(need.bytes_in, need.bytes_out) - room, 0 if self._stores else need.flash_short)
+        return self._known.get(piece, least)
+
+    def correct(self, piece: Piece, progress: Progress) -> int:
+        """Plans the chunk, and knows now by how many bytes it does not fit."""
+        at = self.nodes[piece.node]
+        made = lay_out(self.chunks.get(piece.first, piece.last), at.board, at.options, progress)
+        short = max(0, *missing(made, predict(made)), 0 if self._stores else made.store_bytes)
+        self._known[piece] = short
+        self._costs = {k: c for k, c in self._costs.items() if k[:3] != (piece.node, piece.first, piece.last)}
+        return short
+
+
+#: how often a division is looked for before none in little memory counts as impossible
+_PICKS = 16
+
+
+def squeezed(wanted: Wanted, stores: bool = False, progress: Progress = silent) -> Division | None:
+    """Where no plans over whole tensors fit: the best division whose chunks fit when they are planned in little memory,
+    row by row, or with constants in `stores`; None where none is found. Times are still those over whole tensors."""
+    costs = _Squeezed(wanted, stores)
+    problem = replace(wanted.problem, cost=costs.cost, enter=costs.enter)
+    for _ in range(_PICKS):
+        pieces = place(problem)
+        if pieces is None:
+            return None
+        if not any([costs.correct(p, progress) for p in pieces if costs.tight(p)]):
+            return _division(wanted, costs, pieces)
+    return None
+
+
+#: parts that a layer is cut into where it is too large for any node
+_PARTS = range(2, 9)
+
+
+def sliced(wanted: Wanted) -> tuple[Wanted, Division] | None:
+    """Where a fully connected layer alone outgrows every node's flash: the network with it in as few parts as let it be
+    divided, and the division; None where that is not it, or there are pins, which name operators by their numbers."""
+    for operator in wanted.graph.operators if not wanted.pins else ():
+        alone = [wanted.costs.need(Piece(n, operator.index, operator.index + 1)) for n in range(len(wanted.nodes))]
+        if operator.kind == "fully_connected" and all(need.flash_short > 0 for need in alone):
+            for parts in _PARTS:
+                cut = replace(wanted, graph=input_channels(wanted.graph, operator.index, parts))
+                found = divide(cut)
+                if found is not None:
+                    return cut, found
+    return None
 
 
 def _division(wanted: Wanted, costs: Costs, pieces: Sequence[Piece], lost: tuple[int, ...] = ()) -> Division:
@@ -180,7 +235,7 @@ class _Without(Costs):
     """Costs over what is left of a shoal without a node, whose nodes hold what they held before."""
 
     def __init__(self, wanted: Wanted, main: Division, lost: int, held: Mapping[int, list[Plan]]) -> None:
-        super().__init__(wanted.chunks, wanted.nodes, "star" if wanted.direct else wanted.topology)
+        super().__init__(wanted.chunks, wanted.nodes, wanted.wires)
         self._held = held
         boards = [n for n in main.nodes if wanted.nodes[n].board.hal != "host"]
         self._line = boards if wanted.topology == "chain" else []

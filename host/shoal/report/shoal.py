@@ -32,11 +32,19 @@ def split_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
+_PLANNED = {
+    "slices": "a layer outgrows every node's flash: it is cut over its input channels, and sums of its parts travel",
+    "rows": "no plans over whole tensors fit: some chunks run row by row, which takes longer than is said here",
+    "store": "not all constants fit the nodes' flash: some are fetched from this computer for every answer, which takes"
+    " much longer than is said here",
+}
+
+
 def split_lines(document: Mapping[str, Any]) -> list[str]:
     """What becomes of it when a node is lost; and where boundaries lie inside of fused steps."""
     found = []
-    if document["squeezed"]:
-        found.append("no plans over whole tensors fit: these are fused to fit, at the cuts that come nearest")
+    if document["planned"] != "whole tensors":
+        found.append(_PLANNED[document["planned"]])
     for one in document["without"]:
         if one["answers"]:
             found.append(f"without {one['lost']}: {one['latency_milliseconds']:,.1f} ms to an answer")
