@@ -12,7 +12,7 @@ from shoal.network.graph import Chunk, Graph
 from shoal.plan.fit import missing
 from shoal.plan.planner import instant
 from shoal.plan.predict import Prediction, predict
-from shoal.plan.residents import roomier, slots
+from shoal.plan.residents import ANY_SEAT, roomier, slots
 from shoal.plan.steps import Options, Plan
 
 
@@ -104,14 +104,14 @@ class Chunks:
 
     `carried`: tensors that pass by are taken and given as well. `whole`: a node has all operators, wherever its plan of
     the whole network fits, and its chunks are ranges of that. `waiting`: whether tensors may wait beside the arena, so
-    that a node takes an input while it works on another. `quick`: where the whole network's plan fits, a chunk is not
-    planned alone, but taken to need as much."""
+    that a node takes an input while it works on another. `among`: firmware is that of a node among others; and where
+    the whole network's plan fits, a chunk is not planned alone, but taken to need as much."""
 
     def __init__(
-        self, graph: Graph, *, carried: bool = False, whole: bool = False, waiting: bool = False, quick: bool = False
+        self, graph: Graph, *, carried: bool = False, whole: bool = False, waiting: bool = False, among: bool = False
     ) -> None:
         self.graph, self.carried = graph, carried
-        self._whole, self._waiting, self._quick = whole, waiting, quick or whole
+        self._whole, self._waiting, self._among = whole, waiting, among or whole
         self._chunks: dict[tuple[int, int], Graph] = {}
         self._needs: dict[tuple[int, int, str, str, Options], Need] = {}
         self._wholes: dict[tuple[str, str, Options], _Planned | None] = {}
@@ -149,17 +149,17 @@ class Chunks:
     def _held(self, board: Board, options: Options) -> _Planned | None:
         key = board.id, board.sha256, options
         if key not in self._wholes:
-            planned = _planned(self.graph, board, options) if self._quick else None
+            planned = self._planned(self.graph, board, options) if self._among else None
             fits = planned is not None and max(missing(planned.plan, planned.prediction)) <= 0
             self._wholes[key] = planned if fits else None
         return self._wholes[key]
 
     def _least(self, first: int, last: int, board: Board, options: Options) -> Need:
         part = self.get(first, last)
-        need = self._need(_planned(part, board, options), first, last, options)
+        need = self._need(self._planned(part, board, options), first, last, options)
         if need.ram_short > 0 and options.prefer != "ram":
             thrifty = replace(options, prefer="ram")
-            least = self._need(_planned(part, board, thrifty), first, last, thrifty)
+            least = self._need(self._planned(part, board, thrifty), first, last, thrifty)
             need = min(need, least, key=lambda n: n.short)
         return need
 
@@ -181,12 +181,11 @@ class Chunks:
             self._whole and plan.graph.chunk is None,
         )  # fmt: skip
 
-
-def _planned(part: Graph, board: Board, options: Options) -> _Planned:
-    plan = instant(part, board, options)
-    first = part.chunk.first if part.chunk is not None else 0
-    works = tuple(
-        Work(first + i, c.kernel.function, c.kernel.literal, c.instructions)
-        for i, c in enumerate(c for s in plan.steps for c in s.calls)
-    )
-    return _Planned(plan, predict(plan), works)
+    def _planned(self, part: Graph, board: Board, options: Options) -> _Planned:
+        plan = instant(part, board, options)
+        first = part.chunk.first if part.chunk is not None else 0
+        works = tuple(
+            Work(first + i, c.kernel.function, c.kernel.literal, c.instructions)
+            for i, c in enumerate(c for s in plan.steps for c in s.calls)
+        )
+        return _Planned(plan, predict(replace(plan, seat=ANY_SEAT) if self._among else plan), works)

@@ -91,3 +91,7 @@ def routes(topology: str, number: int, boards: int, hosts: int = 0) -> tuple[int
 
 def _aligned(size: int) -> int:
     return -(-size // PART_ALIGN) * PART_ALIGN
+
+
+#: of a node whose number does not matter yet: what it takes is the same
+ANY_SEAT = Seat(1, routes("star", 1, 1))

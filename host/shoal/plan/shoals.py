@@ -18,7 +18,7 @@ from shoal.plan.fit import missing
 from shoal.plan.place import HOST, MOST_FREE_NODES, Piece, Problem, nearest, place
 from shoal.plan.planner import instant, lay_out, plan
 from shoal.plan.predict import predict
-from shoal.plan.residents import image, routes, shares, slots
+from shoal.plan.residents import ANY_SEAT, image, shares, slots
 from shoal.plan.steps import Plan, Progress, Seat, silent
 
 
@@ -46,7 +46,7 @@ class Wanted:
     @cached_property
     def chunks(self) -> Chunks:
         carried = self.topology == "chain" and not self.direct
-        return Chunks(self.graph, carried=carried, whole=self.whole, waiting=self.waiting, quick=True)
+        return Chunks(self.graph, carried=carried, whole=self.whole, waiting=self.waiting, among=True)
 
     @property
     def wires(self) -> str:
@@ -147,7 +147,7 @@ class _Squeezed(Costs):
         """Plans the chunk, and knows now by how many bytes it does not fit."""
         at = self.nodes[piece.node]
         made = lay_out(self.chunks.get(piece.first, piece.last), at.board, at.options, progress)
-        short = max(0, *missing(made, predict(made)), 0 if self._stores else made.store_bytes)
+        short = max(0, *missing(made, predict(replace(made, seat=ANY_SEAT))), 0 if self._stores else made.store_bytes)
         self._known[piece] = short
         self._costs = {k: c for k, c in self._costs.items() if k[:3] != (piece.node, piece.first, piece.last)}
         return short
@@ -265,14 +265,11 @@ class _Without(Costs):
         return min(left, right)
 
 
-_NOWHERE = Seat(1, routes("star", 1, 1))
-
-
 def _short(plans: Sequence[Plan]) -> int:
     """By how many bytes plans do not fit one image; 1 where they cannot share one at all."""
     if not all(shares(plans[0], p) for p in plans[1:]):
         return 1
-    together = image([(0, p) for p in plans], 0, 0, _NOWHERE)
+    together = image([(0, p) for p in plans], 0, 0, ANY_SEAT)
     return max(0, *missing(together, predict(together)))
 
 
