@@ -11,7 +11,7 @@ void deliver_begin(void);
 /* An epoch is over. */
 void deliver_forget(void);
 
-/* Asks what is due; returns how many microseconds it may be until more is. May be called while the chunk runs. */
+/* Asks what is due; returns how many microseconds it may be until more is. */
 uint32_t deliver_step(void);
 
 /* An answer, or a notice, of another node. */

@@ -62,7 +62,6 @@ SHOAL_LINK void node_tick(void) {
         server_serve(&request);
     }
     link_hold(false);
-    (void)deliver_step();
     measure_aside(hal_cycles() - start);
 }
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 
 import pytest
 import tiny_shoal
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 from lines import FaultyLine
 from tiny_shoal import LIVE, Kind, Shoal, chain_plan, host, made, pieces, to
 
@@ -461,6 +465,38 @@ def test_a_session_uses_the_model_by_itself_between_epochs(chain: Kind) -> None:
         assert shoal.state(1).epoch == 0
         begin = messages.pack_begin(81, 2, messages.pack_packet([WHOLE, host(13)]))
         assert shoal.ask(1, Type.BEGIN, begin)[0] == Status.EPOCH
+
+
+@pytest.fixture(scope="module")
+def lasting(elf: Path) -> Iterator[Shoal]:
+    with chained(Kind(elf), 2) as shoal:
+        yield shoal
+
+
+_epochs = itertools.count(1000)
+
+
+@settings(max_examples=25, deadline=None)
+@drawn(data=st.data())
+def test_no_order_and_no_repetition_of_good_frames_makes_a_wrong_answer(lasting: Shoal, data: st.DataObject) -> None:
+    epoch = next(_epochs)
+    lasting.start_epoch(epoch)
+    given = samples(epoch, 2)
+    plan = chain_plan(1 + epoch % 2, after=1)
+    good = [
+        frame
+        for number, x in enumerate(given, 1)
+        for frame in [
+            (Type.BEGIN, messages.pack_begin(epoch, number, plan)),
+            *((Type.DELIVER, piece.pack()) for piece in pieces(epoch, number, 10, x[10])),
+        ]
+    ]
+    for place in data.draw(st.lists(st.integers(0, len(good) - 1), max_size=20)):
+        lasting.send(1, *good[place], sequence=0xFFFF)
+        lasting.pump(0.0)
+    for number, x in enumerate(given, 1):
+        lasting.give(1, number, plan, x)
+    answered(lasting, given, 2)
 
 
 def nonsense(random: Random, current: int) -> Frame:

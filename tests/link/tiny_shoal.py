@@ -326,11 +326,11 @@ def host(*tensors: int) -> Part:
 LIVE = {0: (10,), 1: (10, 11), 2: (10, 12), 3: (13,)}
 
 
-def chain_plan(*cuts: int, hold: bool = False) -> bytes:
+def chain_plan(*cuts: int, hold: bool = False, after: int = 0) -> bytes:
     """Nodes 1, 2, … between the boundaries 0, *cuts, 3; the last gives to the host."""
     ends = (0, *cuts, 3)
     parts = [
-        Part(n, first, last, LIVE[first], to(0 if last == 3 else n + 1, *LIVE[last]))
+        Part(n, first, last, LIVE[first], to(0 if last == 3 else n + 1, *LIVE[last]), after=after)
         for n, (first, last) in enumerate(itertools.pairwise(ends), 1)
     ]
     return messages.pack_packet([*parts, host(13)], messages.HOLD if hold else 0)
