@@ -112,6 +112,13 @@ static int m{i}_fetch_page(void *page, uint32_t offset, uint32_t bytes, void *co
     memcpy(page, m{i}_store + offset, bytes);
     return 0;
 }}
+
+static void m{i}_page_ahead(void *page, uint32_t offset, uint32_t bytes, void *context) {{
+    (void)context;
+    if (page != 0) {{
+        memcpy(page, m{i}_store + offset, bytes);
+    }}
+}}
 """
 
 
@@ -146,7 +153,8 @@ def _main(cases: Sequence[Case], plans: Sequence[Plan]) -> str:
         if planned.store_bytes and not planned.mapped:
             rows = (f"m{i}_read_row", f"m{i}_write_row") if streams else ("0", "0")
             lines.append("        int calls = 0;")
-            lines.append(f"        if (m{i}_run_with({', '.join(rows)}, m{i}_fetch_page, &calls) != 0) return 2;")
+            given = ", ".join((*rows, f"m{i}_fetch_page", f"m{i}_page_ahead", "&calls"))
+            lines.append(f"        if (m{i}_run_with({given}) != 0) return 2;")
         elif streams:
             calls = sum(s.count * s.passes for s in streams.values())
             lines.append("        int calls = 0;")

@@ -46,6 +46,9 @@ class _Replay:
             if tensor not in fed:
                 self.put(self.plan.placement(tensor).offset, value)
         for step in self.plan.steps:
+            pages = (s.page for s in self.plan.steps[step.index + 1 :])
+            if (ahead := next((page for page in pages if page is not None), None)) is not None and ahead.early:
+                self.poison(ahead.place, ahead.bytes)
             for _, copy in step.copies:
                 self.poison(copy.place, copy.bytes)
             copied = [self.arena[copy.place : copy.place + copy.bytes].copy() for _, copy in step.copies]

@@ -17,8 +17,10 @@
  *   SHOAL_TRIGGER_PORT, SHOAL_TRIGGER_PIN             the pin raised around inferences
  *   SHOAL_WATCHDOG_MS            defined only if a watchdog is wanted; hal_tick feeds it
  *   SHOAL_RING_BYTES             receive ring of one port, a power of two; default below
+ *   SHOAL_UNSEEN_BYTES           what of it fills up by itself while nothing of the hal is called; default: all
  *   SHOAL_NODE                   1 for a node of a shoal; default below
- * The model's sources get -DSHOAL_TICK=hal_tick (a shoal's node: node_tick), and declare `void SHOAL_TICK(void);` themselves where it is defined.
+ * The model's sources get -DSHOAL_TICK=hal_tick (a shoal's node: node_tick), and declare `void SHOAL_TICK(void);`
+ * themselves where it is defined.
  *
  * Symbols of the linker script: _stack_bottom, _stack_top (main's stack), _handler_stack_bottom, _handler_stack_top,
  * _data_load, _data_start, _data_end, _bss_start, _bss_end, _noinit_start, _noinit_end (section .noinit, kept over a
@@ -54,6 +56,10 @@
 #else
 #define SHOAL_RING_BYTES 256
 #endif
+#endif
+
+#ifndef SHOAL_UNSEEN_BYTES
+#define SHOAL_UNSEEN_BYTES SHOAL_RING_BYTES
 #endif
 
 #ifndef SHOAL_UARTS

@@ -4,12 +4,14 @@
 
 #include "kernel.h"
 
-/* `bytes` from byte `offset` of the store on, whose CRC-32 is `crc`, go to byte `place` of the arena. */
+/* `bytes` from byte `offset` of the store on, whose CRC-32 is `crc`, go to byte `place` of the arena, which nothing
+ * else needs from the page before on where it may come `early`. */
 typedef struct {
     uint32_t offset;
     uint32_t bytes;
     uint32_t crc;
     uint32_t place;
+    uint32_t early;
 } store_page;
 
 /* CRC-32 as in Ethernet and zlib (polynomial 0x04C11DB7, reflected), half a byte at a time. */

@@ -225,10 +225,9 @@ SHOAL_LINK bool link_poll(link_request *request) {
     return false;
 }
 
-/* Waits for the answer to our own question, and turns away what else comes. */
-SHOAL_LINK static bool await(const link_question *question, link_request *answer) {
-    uint32_t left = ASK_MICROSECONDS;
-    while (left > 0) {
+/* Waits for the answer to our own question, as long as `left` microseconds, and turns away what else comes. */
+SHOAL_LINK static bool await(const link_question *question, uint32_t left, link_request *answer) {
+    for (;;) {
         for (unsigned number = 0; number < SHOAL_UARTS; number++) {
             while (next_frame(number, answer)) {
                 if (is_request(answer)) {
@@ -245,10 +244,12 @@ SHOAL_LINK static bool await(const link_question *question, link_request *answer
                 }
             }
         }
+        if (left == 0) {
+            return false;
+        }
         hal_tick();
         left = hal_idle(left);
     }
-    return false;
 }
 
 /* A question as a frame: anew each time, for whoever was answered meanwhile was answered from the same buffer. */
@@ -259,6 +260,19 @@ SHOAL_LINK static void put_question(const link_question *question, uint16_t sequ
     send(question->port, body, (uint8_t)(to - body));
 }
 
+SHOAL_LINK void link_begin(const link_question *question) {
+    ask_sequence++;
+    put_question(question, ask_sequence);
+}
+
+SHOAL_LINK bool link_came(const link_question *question, bool wait, link_request *answer) {
+    const bool held = busy;
+    busy = true;
+    bool answered = await(question, wait ? ASK_MICROSECONDS : 0, answer);
+    busy = held;
+    return answered;
+}
+
 SHOAL_LINK bool link_ask(const link_question *question, link_request *answer) {
     ask_sequence++;
     const bool held = busy;
@@ -266,7 +280,7 @@ SHOAL_LINK bool link_ask(const link_question *question, link_request *answer) {
     bool answered = false;
     for (uint8_t tries = 0; tries < question->tries && !answered; tries++) {
         put_question(question, ask_sequence);
-        answered = await(question, answer);
+        answered = await(question, ASK_MICROSECONDS, answer);
     }
     busy = held;
     return answered;

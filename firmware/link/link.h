@@ -43,6 +43,12 @@ typedef struct {
  * no answer came. */
 bool link_ask(const link_question *question, link_request *answer);
 
+/* The same in two: a question is sent, once, and its answer may come while something else is done, as far as the port's
+ * receive ring holds it. Any other question ends it. `link_came`: whether the answer is there, or comes in the time
+ * that a question is given once. */
+void link_begin(const link_question *question);
+bool link_came(const link_question *question, bool wait, link_request *answer);
+
 /* A frame that nobody answers, from any state: a fault may have stopped everything else. */
 void link_notice(uint8_t type, const uint8_t *payload, uint8_t length);
 

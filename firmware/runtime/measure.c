@@ -41,7 +41,13 @@ SHOAL_LINK PAINTS void measure_start(void) {
 
 SHOAL_LINK PAINTS measurement measure(unsigned first, unsigned last, row_link *rows) {
     hal_memory_map memory = hal_memory();
-    model_io io = {.read = rows_read, .write = rows_write, .fetch = rows_fetch, .context = rows};
+    model_io io = {
+        .read = rows_read,
+        .write = rows_write,
+        .fetch = rows_fetch,
+        .ahead = SHOAL_NODE ? 0 : rows_ahead, /* a node takes what comes out of the ring at every tick */
+        .context = rows,
+    };
     measurement result;
     uintptr_t call = hal_stack_pointer();
     uintptr_t before = lowest(memory.stack_bottom, memory.stack_top);

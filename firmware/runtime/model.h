@@ -18,6 +18,10 @@ typedef int (*model_write)(const void *row, unsigned y, void *context);
 /* Copies bytes [offset, offset + bytes) of the store to `page`; anything but 0 ends the run. */
 typedef int (*model_fetch)(void *page, uint32_t offset, uint32_t bytes, void *context);
 
+/* Told, before each step that computes meanwhile, which bytes will be fetched next; `page`: where they may go at once,
+ * or null. */
+typedef void (*model_ahead)(void *page, uint32_t offset, uint32_t bytes, void *context);
+
 /* Whom a run asks for what it lacks (what its image does not ask for may be null), and what it comes to. The status is
  * left here, not returned: emulators count the model's instructions from a call to its return, so that a compiler must
  * not make a jump of it. */
@@ -25,6 +29,7 @@ typedef struct {
     model_read read;
     model_write write;
     model_fetch fetch;
+    model_ahead ahead;
     void *context;
     int status;
 } model_io;

@@ -221,7 +221,8 @@ SHOAL_LINK static reply run(const link_request *request, unsigned first, unsigne
     *to++ = 0; /* requests that wait: this node has no queue */
     to = put32(put32(to, bytes_in + rows.bytes_in), bytes_out + rows.bytes_out);
     bytes_in = bytes_out = 0;
-    return answer(put64(put16(to, link_repeats(request->port)), rows.cycles));
+    to = put64(put16(to, link_repeats(request->port)), rows.cycles);
+    return answer(put32(to, rows.ahead_bytes));
 }
 
 SHOAL_LINK static reply run_steps(const link_request *request) {

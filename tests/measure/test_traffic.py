@@ -21,7 +21,7 @@ def manifest(*pages: int, rows: tuple[int, int] | None = None, mapped: bool = Fa
     count, size = rows or (0, 0)
     return {
         "steps": [{"page": None}, *({"page": {"bytes": size}} for size in pages)],
-        "inputs": [{"rows": {"count": count, "bytes": size} if rows else None}],
+        "inputs": [{"rows": {"count": count, "passes": 1, "bytes": size} if rows else None}],
         "outputs": [{"rows": None}],
         "store": {"bytes": sum(pages), "mapped": mapped} if pages else None,
     }
@@ -36,11 +36,12 @@ def test_nothing_travels() -> None:
 
 
 def test_over_an_emulated_line_time_is_bytes_by_baud() -> None:
-    found = traffic(manifest(240, 480), BOARD, [answer()], "emulated", 1)
-    assert found is not None
+    ran = [replace(answer(), ahead_bytes=n) for n in (404, 202, 404)]
+    found = traffic(manifest(240, 480), BOARD, ran, "emulated", 1)
+    assert found is not None and found["ahead_bytes"] == 404
     assert (found["store_bytes"], found["store_pages"], found["mapped"]) == (720, 2, False)
-    # three pieces of 240 bytes: questions of 29 on the line, answers of 256
-    line_bytes = 3 * (29 + 256)
+    # five pieces, the first of each page of 202 bytes at most: questions of 29 on the line, answers of 16 beside theirs
+    line_bytes = 5 * (29 + 16) + 720
     assert found["milliseconds"] == pytest.approx(10_000 * line_bytes / BOARD.uarts[0].baud, abs=1e-6)
     assert found["source"] == "model" and f"{BOARD.uarts[0].baud:,} baud" in found["assumption"]
 

@@ -79,12 +79,12 @@ static int fetch(void *page, uint32_t offset, uint32_t bytes, void *context) {
 int main(void) {
     FILE *file = fopen("wide_store.bin", "rb");
     if (file == 0 || fread(store, 1, sizeof store, file) != sizeof store) return 9;
-    int good = wide_run_with(0, 0, fetch, 0);
+    int good = wide_run_with(0, 0, fetch, 0, 0);
     fetches = 0;
-    int ended = wide_run_with(0, 0, fetch, &fetches);
+    int ended = wide_run_with(0, 0, fetch, 0, &fetches);
     int calls = fetches;
     store[sizeof store / 2] ^= 1;
-    printf("%d %d %d %d\\n", good, ended, calls, wide_run_with(0, 0, fetch, 0) == WIDE_STORE_DAMAGED);
+    printf("%d %d %d %d\\n", good, ended, calls, wide_run_with(0, 0, fetch, 0, 0) == WIDE_STORE_DAMAGED);
     return 0;
 }
 """

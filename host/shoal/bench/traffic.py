@@ -3,7 +3,7 @@ takes, beside the time of the model itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shoal.bench.latency import median, milliseconds
@@ -17,6 +17,10 @@ _PULL, _PUSH, _STATUS = 14, 12, 1
 #: bytes in one piece: what an answer brings that the firmware's ring of 256 bytes holds whole; what a question takes
 _PULLED, _PUSHED = 256 - frames.OVERHEAD - _STATUS, frames.MAX_PAYLOAD - _PUSH
 
+#: bytes in the first piece of a page that is asked for ahead (firmware/runtime/rows.c): repeats of the run's own
+#: request may lie beside it in the ring
+_AHEAD = _PULLED - 38
+
 _BITS = 10  # on a serial line, for each byte: start, eight, stop
 
 
@@ -27,11 +31,12 @@ def traffic(
     where the link brings them; of an emulated board by the baud of its port, or by what its file says of a mapped
     store."""
     pages = [step["page"]["bytes"] for step in manifest["steps"] if step["page"] is not None]
+    ahead = pages[1:] if pages and manifest["steps"][0]["page"] is not None else pages
     rows_in, rows_out = (_rows(manifest[end]) for end in ("inputs", "outputs"))
     if not (pages or rows_in or rows_out):
         return None
     mapped = bool(pages) and manifest["store"]["mapped"]
-    pulled = [*([] if mapped else pages), *rows_in]
+    pulled = [*([] if mapped else _in_two(pages, ahead)), *rows_in]
     time = origin = assumption = None
     if source == "board" and (pulled or rows_out) and any(a.cycles for a in answers):
         time, origin = milliseconds(median([a.link_cycles for a in answers]) or 0, clock_hz), "board"
@@ -50,6 +55,7 @@ def traffic(
     return {
         "store_bytes": sum(pages),
         "store_pages": len(pages),
+        "ahead_bytes": median([a.ahead_bytes for a in answers]) if pages and not mapped else None,
         "mapped": mapped,
         "rows_in_bytes": sum(rows_in),
         "rows_out_bytes": sum(rows_out),
@@ -57,6 +63,16 @@ def traffic(
         "source": origin,
         "assumption": assumption,
     }
+
+
+def _in_two(pages: Sequence[int], ahead: Sequence[int]) -> Iterator[int]:
+    """What is asked for of each page before the model waits for it, and afterwards; the last ones are `ahead`."""
+    yield from pages[: len(pages) - len(ahead)]
+    for size in ahead:
+        first = min(size, _AHEAD)
+        yield first
+        if size > first:
+            yield size - first
 
 
 def _rows(tensors: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -28,7 +28,7 @@ _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 _INDIRECT = "__indirect_call"
 
 #: what calls the callbacks that a model is given (templates/model.c.j2)
-_ASKING = frozenset({"read_row", "read_columns", "write_row", "bring_page"})
+_ASKING = frozenset({"read_row", "read_columns", "write_row", "bring_page", "tell_ahead"})
 
 _FUNCTION = re.compile(r"[0-9a-f]+ <([^>]+)>:")
 _PUSHED = re.compile(r"(?:push|stmdb|vpush)(?:\.w)?\s+(?:sp!, )?\{([^}]*)\}")

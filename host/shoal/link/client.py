@@ -211,7 +211,8 @@ class StreamNode:
 
     def _answer(self, outputs: tuple[bytes, ...], ran: Ran, retries_before: int) -> Answer:
         retries = self.retries - retries_before
-        return Answer(outputs, ran.cycles, ran.stack_bytes, ran.stack_total_bytes, retries, ran.link_cycles)
+        counts = (ran.cycles, ran.stack_bytes, ran.stack_total_bytes, retries, ran.link_cycles, ran.ahead_bytes)
+        return Answer(outputs, *counts)
 
     def drained(self, index: int) -> bytes:
         return bytes(self._streams[Space.OUTPUT, index])

@@ -319,7 +319,7 @@ def pack_read(space: Space, index: int, offset: int, size: int) -> bytes:
 class Ran:
     """The answer to RUN and RUN_STEPS. `queue`: requests that waited; `repeats`: that came more than once in this
     session; bytes of tensors since the run before. `link_cycles`: of asking for rows and pages and handing rows away,
-    which `cycles` leaves out."""
+    which `cycles` leaves out; `ahead_bytes`: of pages, what had come while the model computed."""
 
     cycles: int
     stack_bytes: int
@@ -329,10 +329,11 @@ class Ran:
     bytes_out: int
     repeats: int
     link_cycles: int
+    ahead_bytes: int
 
     @classmethod
     def unpack(cls, answer: bytes) -> Ran:
-        return cls(*_unpack("QIIBIIHQ", answer))
+        return cls(*_unpack("QIIBIIHQI", answer))
 
 
 @dataclass(frozen=True)

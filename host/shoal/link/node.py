@@ -33,7 +33,8 @@ class Identity:
 class Answer:
     """What a run came back with. `cycles`: the core's counter around NAME_run (0 where it has none); `stack_bytes`: the
     high-water below the call of the model; `stack_total_bytes`: of the whole stack since start; `retries`: frames that
-    had to be sent again; `link_cycles`: what rows and pages took on the link meanwhile, which `cycles` leaves out."""
+    had to be sent again; `link_cycles`: what rows and pages took on the link meanwhile, which `cycles` leaves out;
+    `ahead_bytes`: of pages, what had come while the model computed."""
 
     outputs: tuple[bytes, ...]
     cycles: int
@@ -41,6 +42,7 @@ class Answer:
     stack_total_bytes: int
     retries: int
     link_cycles: int = 0
+    ahead_bytes: int = 0
 
 
 class Node(Protocol):

@@ -50,6 +50,15 @@ class Layout:
     top: int
 
 
+def free(held: Sequence[tuple[Buffer, int]], wanted: Buffer) -> int:
+    """The lowest offset at which a buffer overlaps none of those that are alive with it, (buffer, offset) each."""
+    at = 0
+    for buffer, offset in sorted(held, key=lambda one: one[1]):
+        if buffer.first <= wanted.last and wanted.first <= buffer.last and offset < at + wanted.bytes:
+            at = max(at, -(-(offset + buffer.bytes) // wanted.align) * wanted.align)
+    return at
+
+
 def unsafe(x: Slots, y: Slots, over: int | None = None, under: int | None = None) -> Unsafe:
     """Of two buffers by their slots. `over`: a slot of y that is born in the event in which one of x dies may start
     where that one starts + `over`, or anywhere below; `under`: a slot of x over one of y in the same way."""

@@ -17,7 +17,6 @@ from shoal.plan.lifetimes import Cut, Needs, copy_key, page_key, scratch_key, st
 from shoal.plan.pages import layout as arranged
 from shoal.plan.pages import page
 from shoal.plan.phases import phases
-from shoal.plan.segments import Task
 from shoal.plan.steps import Copy, Options, Page, Part, Placement, Plan, Rows, Segment, Span, Step
 from shoal.plan.strips import Strip
 
@@ -144,7 +143,7 @@ def _steps(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, store
     alone = replace(
         step,
         call=call,
-        page=_page(one, call, stored, layout.offsets[page_key(candidate.first)]) if one.page_bytes else None,
+        page=_page(work, candidate.first, call, stored, needs, layout, needs.times[index]),
         inputs=tuple(layout.offsets[tensor_key(t)] for t in call.inputs),
         outputs=tuple(layout.offsets[tensor_key(t)] + one.channel for t in call.outputs),
         scratch=layout.offsets.get(scratch_key(candidate.first)),
@@ -154,8 +153,13 @@ def _steps(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, store
     return [alone]
 
 
-def _page(one: Task, call: Call, stored: int, place: int) -> Page:
-    return page(call, stored, place, (one.channel, one.channel + one.channels))
+def _page(work: Work, k: int, call: Call, stored: int, needs: Needs, layout: Layout, times: range) -> Page | None:
+    one, key = work.tasks[k], page_key(k)
+    if not one.page_bytes:
+        return None
+    early = any(b.key == key and b.first < times[0] for b in needs.buffers)
+    made = page(call, stored, layout.offsets[key], (one.channel, one.channel + one.channels))
+    return replace(made, early=early)
 
 
 def _copy(k: int, call: Call, layout: Layout) -> Copy | None:

@@ -50,12 +50,3 @@ def _calls(work: Work, cuts: Sequence[Cut], needs: Needs) -> Iterator[tuple[int,
         for k, call in enumerate(() if cut.candidate.strips else cut.option.calls, cut.candidate.first):
             if call is not None and call.constants and not work.tasks[k].page_bytes:
                 yield k, call, times
-
-
-def free(held: Sequence[tuple[Buffer, int]], wanted: Buffer) -> int:
-    """The lowest offset at which a buffer overlaps none of those that are alive with it, (buffer, offset) each."""
-    at = 0
-    for buffer, offset in sorted(held, key=lambda one: one[1]):
-        if buffer.first <= wanted.last and wanted.first <= buffer.last and offset < at + wanted.bytes:
-            at = max(at, -(-(offset + buffer.bytes) // wanted.align) * wanted.align)
-    return at

@@ -81,8 +81,9 @@ def predict(plan: Plan) -> Prediction:
     )
 
 
-#: of what brings a page and checks it, and of a page's record (firmware/kernels/page.h), on a Cortex-M3, GCC 12 at -O3
-_PAGING_BYTES, _PAGE_BYTES = 260, 16
+#: of what brings a page and checks it, with what GCC 12 at -O3 clones of loops that the functions of pages share, up to
+#: four times on a Cortex-M3; and of a page's record (firmware/kernels/page.h)
+_PAGING_BYTES, _PAGE_BYTES = 300 + 4 * 370, 20
 
 #: of what copies constants, and of each one's record (firmware/kernels/copies.h)
 _COPYING_BYTES, _COPY_BYTES = 60, 12
@@ -92,7 +93,7 @@ def _bringing_bytes(plan: Plan) -> int:
     """Of what brings constants into the arena, with what the table of steps has more for it."""
     pages = sum(s.page is not None for s in plan.steps)
     copies = sum(len(copy.constants) for s in plan.steps for _, copy in s.copies)
-    code = _PAGING_BYTES + _PAGE_BYTES * pages + 4 * len(plan.steps) if pages else 0
+    code = _PAGING_BYTES + _PAGE_BYTES * pages + (4 if plan.mapped else 8) * len(plan.steps) if pages else 0
     return code + (_COPYING_BYTES + _COPY_BYTES * copies + 8 * len(plan.steps) if copies else 0)
 
 

@@ -40,15 +40,19 @@ def spread(
 ) -> Plan:
     """The plan of these cuts, which have a `layout` in one arena, with buffers in the fastest regions that have room:
     by reads per byte or, where what is left over does not fit so, all of it in the fastest region that takes it."""
-    whole = assemble(work, cuts, needs, layout, bound, board, options)
-    if len(board.arenas()) == 1:
-        return whole
-    room = rooms(board, predict(whole).static_bytes)
-    read = reads(work, cuts, needs)
-    layout, spans = _spread(needs, layout, room, read, options.ram_budget)
-    if options.prefer == "speed":
-        needs, layout, spans = _copied(work, cuts, needs, layout, spans, room, board, options.ram_budget)
-    return assemble(work, cuts, needs, layout, bound, board, options, spans)
+    made = assemble(work, cuts, needs, layout, bound, board, options)
+    spans: tuple[Span, ...] = ()
+    if len(board.arenas()) > 1:
+        room = rooms(board, predict(made).static_bytes)
+        read = reads(work, cuts, needs)
+        layout, spans = _spread(needs, layout, room, read, options.ram_budget)
+        if options.prefer == "speed":
+            needs, layout, spans = _copied(work, cuts, needs, layout, spans, room, board, options.ram_budget)
+        made = assemble(work, cuts, needs, layout, bound, board, options, spans)
+    if made.store_bytes and not made.mapped:
+        needs, layout = _early(work, needs, layout, made.spans)
+        made = assemble(work, cuts, needs, layout, bound, board, options, spans)
+    return made
 
 
 def _spread(
@@ -93,7 +97,7 @@ def _copied(
         if budget is not None:
             most = min(most, budget - sum(size.values()) + size[region.name]) // PART_ALIGN * PART_ALIGN
         for buffer, count in copies.worthwhile(work, cuts, needs, board.region("flash"), region):
-            at = copies.free(held[region.name], buffer)
+            at = arena.free(held[region.name], buffer)
             if region.tensors and at + buffer.bytes <= most and buffer not in added:
                 added.append(buffer)
                 held[region.name].append((buffer, at))
@@ -111,6 +115,23 @@ def _copied(
         joined.append(Span(name, start, size[name], read[name]))
     top = joined[-1].start + joined[-1].bytes
     return replace(needs, buffers=(*needs.buffers, *added)), Layout(offsets, top), tuple(joined)
+
+
+def _early(work: Work, needs: Needs, layout: Layout, spans: Sequence[Span]) -> tuple[Needs, Layout]:
+    """With pages in places, where their region has any left, that nothing else needs from the step of the page before
+    on: what is fetched can then go there meanwhile."""
+    buffers, offsets = {b.key: b for b in needs.buffers}, dict(layout.offsets)
+    paged = {page_key(k) for k, one in enumerate(work.tasks) if one.page_bytes}
+    start = needs.times[0][0]
+    for page in sorted((buffers[key] for key in paged), key=lambda b: b.first):
+        span = next(s for s in spans if _lies(offsets[page.key], s))
+        others = (b for b in buffers.values() if b.key != page.key and _lies(offsets[b.key], span))
+        wanted = replace(page, first=start)
+        at = span.start + arena.free([(b, offsets[b.key] - span.start) for b in others], wanted)
+        if at + page.bytes <= span.start + span.bytes:
+            buffers[page.key], offsets[page.key] = wanted, at
+        start = page.first
+    return replace(needs, buffers=tuple(buffers.values())), Layout(offsets, layout.top)
 
 
 def _lies(offset: int, span: Span) -> bool:

@@ -157,7 +157,8 @@ _CHECKED, _COPIED = 11, 0.6
 class Page:
     """Constants of a step that lie in a second store, `bytes` from its byte `offset` on, and are brought to the arena's
     byte `place` before the step runs. `crc`: their CRC-32 (zlib's); `constants`: where each of the call's constants
-    starts inside of the page; `channels`: the output channels that the step computes, the last not included."""
+    starts inside of the page; `channels`: the output channels that the step computes, the last not included; `early`:
+    whether nothing else needs its place from the step of the page before on, or from the first step on."""
 
     offset: int
     bytes: int
@@ -165,6 +166,7 @@ class Page:
     place: int
     constants: tuple[int, ...]
     channels: tuple[int, int]
+    early: bool = False
 
 
 @dataclass(frozen=True)

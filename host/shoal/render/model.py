@@ -42,7 +42,8 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
     asks = streams or fetched
     copies = _copies(plan, names)
     headers = {stem for stem, there in (("rows", streams), ("page", paged), ("copies", copies)) if there}
-    callbacks = [c for c, there in (("read", asks), ("write", asks), ("fetch", fetched)) if there]
+    wanted = (("read", asks), ("write", asks), ("fetch", fetched), ("ahead", fetched))
+    callbacks = [c for c, there in wanted if there]
     typed = ", ".join([*(f"{name}_{c} {c}" for c in callbacks), *(["void *context"] if asks else [])])
     given = [*callbacks, *(["context"] if asks else [])]
     return {
@@ -92,7 +93,7 @@ def context(plan: Plan, model_file: str) -> dict[str, Any]:
         "segments": segments.functions,
         "steps": [
             (_step(plan, s, functions, names) if s.segment is None else segments.step(s, s.segment))
-            | {"page": _page(plan, s), "copies": copies.get(s.index, [])}
+            | {"page": _page(plan, s), "next": _next_page(plan, s), "copies": copies.get(s.index, [])}
             for s in plan.steps
         ],
         "ran": f"{name.upper()}_STEP_COUNT" if not plan.residents else len(plan.residents[0].plan.steps),
@@ -214,7 +215,15 @@ def _page(plan: Plan, step: Step) -> list[tuple[str, Any]] | None:
     if page is None:
         return None
     where = place(page.place, plan.spans)
-    return [("offset", page.offset), ("bytes", page.bytes), ("crc", page.crc), ("place", where)]
+    members: list[tuple[str, Any]] = [("offset", page.offset), ("bytes", page.bytes), ("crc", page.crc)]
+    return [*members, ("place", where), ("early", int(page.early))]
+
+
+def _next_page(plan: Plan, step: Step) -> int | None:
+    """The next step that has a page; of a node's image only of the same network."""
+    owner = plan.owner(step)
+    later = (s.index for s in plan.steps if s.index > step.index and s.page is not None and plan.owner(s) is owner)
+    return next(later, None)
 
 
 def _copies(plan: Plan, names: Names) -> dict[int, list[list[tuple[str, Any]]]]:

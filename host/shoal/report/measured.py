@@ -84,6 +84,8 @@ def _traffic(traffic: Mapping[str, Any] | None) -> Iterator[tuple[str, str, str]
     if traffic["store_pages"]:
         where = "mapped store" if traffic["mapped"] else "store, over the link"
         yield "store", _bytes(traffic["store_bytes"]), f"in {traffic['store_pages']} pages of the {where}, each run"
+        if traffic["ahead_bytes"] is not None:
+            yield "of it ahead", _bytes(traffic["ahead_bytes"]), "had come while the model computed"
     for way, what in (("in", "input"), ("out", "output")):
         if traffic[f"rows_{way}_bytes"]:
             yield f"rows {way}", _bytes(traffic[f"rows_{way}_bytes"]), f"of the {what}, over the link, each run"
