@@ -155,7 +155,7 @@ class _Replay:
         band, operator = call.band, self.graph.operators[part.operator]
         self.poison(part.scratch, band.scratch_bytes)
         out = None if band.accumulates else row
-        place, columns = _place(part.output, out or 0), part.output.columns
+        place, columns = _place(part.output, out or 0, _lands(part.output, out)), part.output.columns
         written = self.values[part.tensor] if out is None else _row(self.values[part.tensor], out, part.output)
         summed = self.sums.setdefault(part.operator, {})
         last = len(summed) == band.height - 1
@@ -167,11 +167,16 @@ class _Replay:
         for tensor, rows in zip(call.inputs, part.inputs, strict=True):
             for y in windows[tensor] if last or not band.accumulates else ():
                 size = _row(self.values[tensor], y, rows).nbytes
-                self.overwrite((_place(rows, y), size), (place, written.nbytes), allowed.get(tensor))
+                self.overwrite(
+                    (_place(rows, y, _late(rows, row) == y), size), (place, written.nbytes), allowed.get(tensor)
+                )
         if last and part.state is not None:
             self.overwrite((part.state, band.state_bytes), (place, written.nbytes), band.over_state)
         read = {
-            tensor: [self.get(_place(rows, y), _row(self.values[tensor], y, rows)) for y in windows[tensor]]
+            tensor: [
+                self.get(_place(rows, y, _late(rows, row) == y), _row(self.values[tensor], y, rows))
+                for y in windows[tensor]
+            ]
             for tensor, rows in zip(call.inputs, part.inputs, strict=True)
         }
         self.state(part, band.state_bytes)
@@ -190,6 +195,11 @@ class _Replay:
             self.put(place, result if _tall(result) else _row(result, row, part.output))
         self.poison(part.scratch, band.scratch_bytes)
         self.check(part.tensor, self.get(place, written), out, part.output)
+        for rows in part.inputs:
+            late = _late(rows, row)
+            if rows.landing is not None and late is not None and late <= rows.landing.last:
+                start, slot = rows.landing.offset, _place(rows, late, False)
+                self.arena[slot : slot + rows.pitch] = self.arena[start : start + rows.pitch]
 
     def state(self, part: Part, size: int) -> None:
         """Nothing may touch a state between two rows of its part."""
@@ -271,8 +281,21 @@ def _beside(attributes: Window, graph: Graph, operator: Operator, made: Columns,
     return replace(attributes, pad_left=max(0, -start), pad_right=max(0, end - width))
 
 
-def _place(rows: Rows, row: int) -> int:
+def _place(rows: Rows, row: int, late: bool = False) -> int:
+    if late:
+        assert rows.landing is not None
+        return rows.landing.offset
     return rows.offset + (row % rows.count if rows.count else row) * rows.pitch
+
+
+def _lands(rows: Rows, row: int | None) -> bool:
+    landing = rows.landing
+    return landing is not None and row is not None and row >= landing.first and (row - landing.first) % landing.stride == 0
+
+
+def _late(rows: Rows, row: int) -> int | None:
+    """The row that came last where a row of its reader is computed."""
+    return None if rows.landing is None else rows.landing.first + row * rows.landing.stride
 
 
 def _inside(window: RowWindow, row: int, height: int) -> list[int]:

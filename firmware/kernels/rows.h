@@ -22,11 +22,14 @@
 #include "kernel.h"
 
 /* `base`: the first pixel of slot 0; `pitch`: bytes from a slot to the next; `count`: the slots of a ring, where row y
- * of the image lies in slot y modulo `count`, or 0 where each row has its own slot. */
+ * of the image lies in slot y modulo `count`, or 0 where each row has its own slot. `late`: where row `late_row` lies
+ * instead, the last one that is read, or null. */
 typedef struct {
     const int8_t *base;
     int32_t pitch;
     int32_t count;
+    const int8_t *late;
+    int32_t late_row;
 } input_rows;
 
 /* How many bytes after slot 0 the image's row y starts; y is not negative. */
@@ -36,17 +39,36 @@ SHOAL_INLINE int32_t row_start(int32_t y, int32_t pitch, int32_t count) {
 
 /* The first pixel of the image's row y. */
 SHOAL_INLINE const int8_t *input_row(const input_rows *rows, int32_t y) {
-    return rows->base + row_start(y, rows->pitch, rows->count);
+    return rows->late != 0 && y == rows->late_row ? rows->late : rows->base + row_start(y, rows->pitch, rows->count);
 }
 
 /* Rows of the arena, slot 0 of which lies at `first`. */
 SHOAL_INLINE input_rows rows_at(const uint8_t *first, int32_t pitch, int32_t count) {
-    return (input_rows){(const int8_t *)first, pitch, count};
+    return (input_rows){(const int8_t *)first, pitch, count, 0, 0};
+}
+
+/* Such rows, of which row y has just come to `late`. */
+SHOAL_INLINE input_rows rows_late(const uint8_t *first, int32_t pitch, int32_t count, const uint8_t *late, int32_t y) {
+    return (input_rows){(const int8_t *)first, pitch, count, (const int8_t *)late, y};
 }
 
 /* Where row y of such rows is written. */
 SHOAL_INLINE int8_t *row_at(uint8_t *first, int32_t pitch, int32_t count, int32_t y) {
     return (int8_t *)first + row_start(y, pitch, count);
+}
+
+/* The same where rows `from`, `from` + `step`, ... come to `late`. */
+SHOAL_INLINE int8_t *row_or_late(uint8_t *first, int32_t pitch, int32_t count, int32_t y, uint8_t *late, int32_t from,
+                                 int32_t step) {
+    return y >= from && (y - from) % step == 0 ? (int8_t *)late : row_at(first, pitch, count, y);
+}
+
+/* Moves row y from `late` to its slot, unless it is behind the `last` one that is read again. */
+SHOAL_INLINE void settle_row(uint8_t *first, int32_t pitch, int32_t count, const uint8_t *late, int32_t y,
+                             int32_t last) {
+    if (y <= last) {
+        memcpy(row_at(first, pitch, count, y), late, (size_t)pitch);
+    }
 }
 
 #endif

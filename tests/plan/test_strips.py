@@ -1,4 +1,5 @@
-"""Strips: segments run once per part of their columns, replayed in a poisoned arena and by the kernels themselves."""
+"""Strips, segments that run once per part of their columns, and landings, where the last row of a window comes first:
+replayed in a poisoned arena and by the kernels themselves."""
 
 from __future__ import annotations
 
@@ -41,12 +42,14 @@ def inputs(graph: Graph, seed: int) -> list[np.ndarray]:
     return [rng.integers(-128, 128, graph.tensors[t].shape).astype(graph.tensors[t].dtype) for t in graph.inputs]
 
 
-def stripped(number: int, feed: str, graph: Graph, board: Board, options: Options) -> Plan:
-    """As many tasks as can from the first on in strips, in one of the ways there are, the others over whole tensors."""
+def planned(number: int, feed: str, landed: bool, graph: Graph, board: Board, options: Options) -> Plan:
+    """As many tasks as can from the first on in one of the ways there are with landings, or in strips without; the
+    others over whole tensors."""
     calls = [kind(o.kind).calls(o, graph.tensors, board.core.features) for o in graph.operators]
     work = candidates.work(graph, calls, feed, "whole", strips=board.core.features)
     everything = range(len(work.tasks) - 1, -1, -1)
-    found = [c for last in everything for c in candidates.candidates(work, 0, last) if c.strips]
+    every = [c for last in everything for c in candidates.candidates(work, 0, last)]
+    found = [c for c in every if (c.landings if landed else c.strips and not c.landings)]
     if not found:
         return lay_out(graph, board, options)
     longest = [c for c in found if c.last == found[0].last]
@@ -66,20 +69,23 @@ def stripped(number: int, feed: str, graph: Graph, board: Board, options: Option
     length=st.integers(1, 7),
     number=st.integers(0, 20),
     feed=st.sampled_from(["whole", "rows"]),
+    landed=st.booleans(),
 )
-def test_strips_of_random_networks_are_exact(seed: int, length: int, number: int, feed: str) -> None:
+def test_strips_and_landings_of_random_networks_are_exact(
+    seed: int, length: int, number: int, feed: str, landed: bool
+) -> None:
     graph = simplify(parse(Images(seed, length).model, "model", "model"))
-    replay(stripped(number, feed, graph, BOARD, Options()), inputs(graph, seed))
+    replay(planned(number, feed, landed, graph, BOARD, Options()), inputs(graph, seed))
 
 
 @settings(max_examples=2)
 @given(seeds=st.lists(st.integers(0, 10**6), min_size=8, max_size=8), dsp=st.booleans())
-def test_strips_of_random_networks_in_c(seeds: list[int], dsp: bool) -> None:
+def test_strips_and_landings_of_random_networks_in_c(seeds: list[int], dsp: bool) -> None:
     cases, expected = [], []
     for number, seed in enumerate(seeds):
         network = Images(seed, 1 + seed % 6)
         samples = [[network.random_input()] for _ in range(2)]
-        how = partial(stripped, seed % 7, ("whole", "rows")[number % 2])
+        how = partial(planned, seed % 7, ("whole", "rows")[number % 2], number % 4 < 2)
         cases.append(Case(network.model, samples, features=frozenset({"dsp"} if dsp else ()), planner=how))
         graph = simplify(parse(network.model, "model", "model"))
         expected.append([execute(graph, sample) for sample in samples])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +13,12 @@ from shoal.operators.base import Call, Constant
 from shoal.operators.columns import Columns
 from shoal.plan.arena import Layout
 from shoal.plan.candidates import Work
-from shoal.plan.lifetimes import Cut, Needs, copy_key, page_key, scratch_key, state_key, tensor_key
+from shoal.plan.lifetimes import Cut, Needs, copy_key, landing_key, page_key, scratch_key, state_key, tensor_key
 from shoal.plan.pages import layout as arranged
 from shoal.plan.pages import page
 from shoal.plan.phases import phases
-from shoal.plan.steps import Copy, Options, Page, Part, Placement, Plan, Rows, Segment, Span, Step
+from shoal.plan.segments import Landing
+from shoal.plan.steps import Copy, LandingPlace, Options, Page, Part, Placement, Plan, Rows, Segment, Span, Step
 from shoal.plan.strips import Strip
 
 
@@ -121,7 +122,7 @@ def _steps(work: Work, index: int, cut: Cut, needs: Needs, layout: Layout, store
         for n, calls in enumerate(candidate.by_pass(cut.option)):
             strip = candidate.strips[n] if candidate.strips else None
             segment = Segment(
-                tuple(_part(work, k, call, needs, layout, strip) for k, call in calls),
+                tuple(_part(work, k, call, needs, layout, strip, candidate.landings) for k, call in calls),
                 trace,
                 candidate.direction,
                 None if strip is None else strip.made[candidate.last],
@@ -182,15 +183,27 @@ def macs(work: Work, k: int, strip: Strip | None = None) -> int:
     return every * one.channels // graph.tensors[one.outputs[0]].shape[-1] if one.channels else every
 
 
-def _part(work: Work, k: int, call: Call | None, needs: Needs, layout: Layout, strip: Strip | None) -> Part:
+def _part(
+    work: Work,
+    k: int,
+    call: Call | None,
+    needs: Needs,
+    layout: Layout,
+    strip: Strip | None,
+    landings: Mapping[int, Landing],
+) -> Part:
     task = work.tasks[k]
 
     def rows(tensor: int, columns: Columns | None) -> Rows:
         offset, count = layout.offsets[tensor_key(tensor)], needs.rings.get(tensor, 0)
+        landed, landing = landings.get(tensor), None
+        if landed is not None:
+            place = layout.offsets[landing_key(tensor)]
+            landing = LandingPlace(place, landed.first, landed.stride, landed.last)
         if strip is None or columns is None:
-            return Rows(offset, work.images[tensor].pitch, count)
+            return Rows(offset, work.images[tensor].pitch, count, None, landing)
         image = strip.images.get(tensor, work.images[tensor])
-        return Rows(offset + strip.start(tensor, columns), image.pitch, count, columns)
+        return Rows(offset + strip.start(tensor, columns), image.pitch, count, columns, landing)
 
     inputs = task.inputs if call is None else call.inputs
     return Part(

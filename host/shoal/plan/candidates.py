@@ -8,20 +8,32 @@ along: the estimate that guides the search counts slots."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from shoal.network.graph import Graph
 from shoal.operators.base import Call, Operator, RowWindow
-from shoal.plan.segments import Events, Image, Ints, Life, Task, image, in_pieces, lives, ring, task, trace
+from shoal.plan.segments import (
+    Events,
+    Flags,
+    Image,
+    Ints,
+    Landing,
+    Life,
+    Task,
+    image,
+    in_pieces,
+    landings,
+    lives,
+    ring,
+    task,
+    trace,
+)
 from shoal.plan.strips import Strip, divisions
-
-Flags = npt.NDArray[np.bool_]
 
 _ROW = RowWindow()
 
@@ -164,8 +176,9 @@ class Option:
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """Tasks `first` to `last` as one step: over whole tensors (`events` empty) or row by row; as one step for each of
-    its `strips`, all of the same events, where it has any. `bound`: the least live bytes, whatever the kernels.
-    `options`: the cheaper, the more bytes they need; none is beaten in both by another."""
+    its `strips`, all of the same events, where it has any. `landings`: tensors with a slot less than they need
+    otherwise. `bound`: the least live bytes, whatever the kernels. `options`: the cheaper, the more bytes they need;
+    none is beaten in both by another."""
 
     first: int
     last: int
@@ -175,6 +188,7 @@ class Candidate:
     bound: int
     options: tuple[Option, ...]
     strips: tuple[Strip, ...] = ()
+    landings: Mapping[int, Landing] = field(default_factory=dict)
 
     def by_pass(self, option: Option) -> list[list[tuple[int, Call | None]]]:
         """The tasks with their calls, of each pass over the rows: of each strip."""
@@ -198,15 +212,30 @@ def candidates(work: Work, first: int, last: int) -> Iterator[Candidate]:
     for direction in (1,) if downwards else (1, -1):
         for eager in (False, True):
             events = trace(work.tasks, first, last, work.images, staying, direction, eager)
-            if events not in seen and len({k for k, _ in events}) == len(tasks):
-                seen.add(events)
-                frame = _Frame(work.tasks, work.images, across)
-                bound, options = _row_by_row(work, first, last, direction, events, [frame])
-                yield Candidate(first, last, direction, eager, events, bound, options)
-                for strips in striped(work, first, last) if direction > 0 and not eager else ():
-                    frames = [_frame(work, first, last, across, strip) for strip in strips]
-                    bound, options = _row_by_row(work, first, last, direction, events, frames)
-                    yield Candidate(first, last, direction, eager, events, bound, options, strips)
+            if events in seen or len({k for k, _ in events}) < len(tasks):
+                continue
+            seen.add(events)
+            found = lives(work.tasks, events, work.images)
+            ways: list[tuple[Strip, ...]] = [()]
+            if direction > 0 and not eager:
+                ways += striped(work, first, last)
+            landed = landed_of(work, first, last, direction, events, found)
+            for strips in ways:
+                frames = [_frame(work, first, last, across, strip) for strip in strips]
+                frames = frames or [_Frame(work.tasks, work.images, across)]
+                for saved in ({}, landed) if landed else ({},):
+                    bound, options = _row_by_row(work, first, last, direction, events, found, frames, saved)
+                    yield Candidate(first, last, direction, eager, events, bound, options, strips, saved)
+
+
+def landed_of(
+    work: Work, first: int, last: int, direction: int, events: Events, found: Mapping[int, Life]
+) -> Mapping[int, Landing]:
+    """The tensors inside of a trace that may have landings."""
+    if direction < 0:
+        return {}
+    inner = [t for t in found if work.made[t] >= first and work.last[t] <= last]
+    return landings(work.tasks, events, work.images, found, inner)
 
 
 def striped(work: Work, first: int, last: int) -> Iterator[tuple[Strip, ...]]:
@@ -216,12 +245,17 @@ def striped(work: Work, first: int, last: int) -> Iterator[tuple[Strip, ...]]:
         yield from divisions(work.graph, tasks, work.images, work.strips)
 
 
-def again(work: Work, first: int, last: int, rows: bool, direction: int, eager: bool, strips: int) -> Candidate:
+def again(
+    work: Work, first: int, last: int, rows: bool, direction: int, eager: bool, strips: int, landed: bool
+) -> Candidate:
     """A candidate that was found before, without its options."""
     staying = work.staying(first, last)
     events = trace(work.tasks, first, last, work.images, staying, direction, eager) if rows else ()
     [found] = [s for s in striped(work, first, last) if len(s) == strips] if strips else [()]
-    return Candidate(first, last, direction, eager, events, 0, (), found)
+    saved: Mapping[int, Landing] = {}
+    if landed:
+        saved = landed_of(work, first, last, direction, events, lives(work.tasks, events, work.images))
+    return Candidate(first, last, direction, eager, events, 0, (), found, saved)
 
 
 def menus(work: Work, candidate: Candidate) -> list[tuple[Call, ...]]:
@@ -284,6 +318,10 @@ def best(options: Iterable[Option]) -> list[Option]:
     return kept
 
 
+#: instructions that moving a row takes, and those for eight bytes of it, on a Cortex-M4
+_MOVE, _MOVED = 60, 4
+
+
 @dataclass(frozen=True, eq=False)
 class _Frame:
     """What a pass over the rows works on. `across`: bytes that live beside it from its first event to its last."""
@@ -303,19 +341,33 @@ def _frame(work: Work, first: int, last: int, across: int, strip: Strip) -> _Fra
 
 
 def _row_by_row(
-    work: Work, first: int, last: int, direction: int, events: Events, frames: Sequence[_Frame]
+    work: Work,
+    first: int,
+    last: int,
+    direction: int,
+    events: Events,
+    found: Mapping[int, Life],
+    frames: Sequence[_Frame],
+    landed: Mapping[int, Landing],
 ) -> tuple[int, tuple[Option, ...]]:
     """The least live bytes, and the options, of all passes together."""
-    found = lives(work.tasks, events, work.images)
     slots = {t: _slots(work, first, last, direction, t, life) for t, life in found.items()}
+    slots |= {t: landing.slots for t, landing in landed.items()}
     dying = {t: _count(life.death[~work.needed(t, last + 1)], len(events)) for t, life in found.items()}
     bounds, estimates = (
         [f.across + _live(work, f, first, last, events, found, s) for f in frames] for s in ({}, slots)
     )
+    moving = 0
+    for frame, live in zip(frames, estimates, strict=True):
+        for t, landing in landed.items():
+            pitch, late = frame.images[t].pitch, landing.lands
+            for birth, read in zip(found[t].birth[late], landing.reads[late], strict=True):
+                live[birth : read + 1] += pitch
+            moving += int((landing.moves >= 0).sum()) * (_MOVE + pitch * _MOVED // 8)
     at = np.array([k for k, _ in events])
     least = 0
     # per choice of calls so far: (worst event without state, bytes of state, instructions, calls)
-    choices: list[_Choice] = [(0, 0, 0, ())]
+    choices: list[_Choice] = [(0, 0, moving, ())]
     for k in range(first, last + 1):
         times = np.flatnonzero(at == k)
         died = {t: dying[t][times] for t in work.tasks[k].inputs}

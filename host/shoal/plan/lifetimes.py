@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from shoal.operators.base import Call
 from shoal.plan.arena import Buffer, Conflicts, Slots, unsafe
 from shoal.plan.candidates import Candidate, Option, Work, in_place
-from shoal.plan.segments import Ints, lives, ring
+from shoal.plan.segments import Ints, Life, Task, lives, ring
 
 #: tensors, scratch and state start at multiples of this, so that kernels may read words
 TENSOR_ALIGN = 4
@@ -30,9 +31,9 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Needs:
-    """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`, `page_key` and, once
-    `copies` has added them, `copy_key`. `rings`: slots of each tensor that is a ring; `times`: the events of each step,
-    from the first to the last. A cut into strips is a step for each of them."""
+    """What has to be placed. Keys of buffers: `tensor_key`, `scratch_key`, `state_key`, `landing_key`, `page_key` and,
+    once `copies` has added them, `copy_key`. `rings`: slots of each tensor that is a ring; `times`: the events of each
+    step, from the first to the last. A cut into strips is a step for each of them."""
 
     buffers: tuple[Buffer, ...]
     conflicts: Conflicts
@@ -50,6 +51,10 @@ def scratch_key(task: int) -> str:
 
 def state_key(task: int) -> str:
     return f"state{task}"
+
+
+def landing_key(tensor: int) -> str:
+    return f"landing{tensor}"
 
 
 def page_key(task: int) -> str:
@@ -117,6 +122,9 @@ class _Collector:
         candidate, work = cut.candidate, self.work
         found = lives(work.tasks, candidate.events, work.images)
         for t, life in found.items():
+            if t in candidate.landings:
+                self._ring(t, life, candidate, work.images[t].pitch, self.now)
+                continue
             born, dead = life.birth >= 0, life.death >= 0
             self.birth[t][born] = self.death[t][born] = self.now + life.birth[born]
             self.death[t][dead] = self.now + life.death[dead]
@@ -124,50 +132,64 @@ class _Collector:
                 slots = ring(life, candidate.direction)
                 if slots < work.images[t].height:
                     self.rings[t] = slots
-        at = np.array([k for k, _ in candidate.events])
-        for k, call in zip(range(candidate.first, candidate.last + 1), cut.option.calls, strict=True):
-            if call is not None:
-                assert call.band is not None
-                [output] = work.tasks[k].outputs
-                for t, distance in in_place(call.inputs, call.band.in_place).items():
-                    self.over[tensor_key(t), tensor_key(output)] = distance
-                if call.band.over_state is not None and work.images[output].height == 1:
-                    self.over[state_key(k), tensor_key(output)] = call.band.over_state
-                self._aligned((*call.inputs, output), call.align)
-                moments = self.now + np.flatnonzero(at == k)
-                self._working(k, call.band.scratch_bytes, call.band.state_bytes, moments)
+        [calls] = candidate.by_pass(cut.option)
+        self._calls(candidate, calls, work.tasks, self.now)
 
     def _strips(self, cut: Cut) -> None:
         """Whole tensors are taken from the first strip to the last one. What lives in strips lies at the same place in
         each of them."""
-        candidate, work = cut.candidate, self.work
-        found = lives(work.tasks, candidate.events, work.images)
-        at = np.array([k for k, _ in candidate.events])
-        for number, (strip, pairs) in enumerate(zip(candidate.strips, candidate.by_pass(cut.option), strict=True)):
+        candidate = cut.candidate
+        found = lives(self.work.tasks, candidate.events, self.work.images)
+        for number, (strip, calls) in enumerate(zip(candidate.strips, candidate.by_pass(cut.option), strict=True)):
             now = self.now + number * len(candidate.events)
             for t, life in found.items():
-                born, dead = life.birth >= 0, life.death >= 0
                 if t in strip.images:
-                    self.rings[t] = ring(life, candidate.direction)
-                    start = np.flatnonzero(born) % self.rings[t] * strip.images[t].pitch
-                    last = np.maximum(life.birth, life.death)[born]
-                    self._hold(tensor_key(t), start, strip.images[t].pitch, now + life.birth[born], now + last)
+                    self._ring(t, life, candidate, strip.images[t].pitch, now)
                 else:
+                    born, dead = life.birth >= 0, life.death >= 0
                     fresh = born & (self.birth[t] == _NEVER)
                     self.birth[t][fresh] = now + life.birth[fresh]
                     self.death[t][born] = now + life.birth[born]
                     self.death[t][dead] = now + life.death[dead]
-            for k, call in pairs:
-                moments, [output] = now + np.flatnonzero(at == k), strip.tasks[k].outputs
-                if call is None:
-                    self._working(k, strip.tasks[k].row_bytes, 0, moments)
-                    continue
-                assert call.band is not None
-                for t, distance in in_place(call.inputs, call.band.in_place).items():
-                    pair = (tensor_key(t), tensor_key(output))
+            self._calls(candidate, calls, strip.tasks, now)
+
+    def _ring(self, t: int, life: Life, candidate: Candidate, pitch: int, now: int) -> None:
+        """A tensor that lives in these events only; at most all of its rows have slots."""
+        landing = candidate.landings.get(t)
+        birth, death = life.birth, np.maximum(life.birth, life.death)
+        if landing is not None:
+            late = landing.lands
+            start = np.zeros(int(late.sum()), np.int64)
+            self._hold(landing_key(t), start, pitch, now + birth[late], now + landing.reads[late])
+            birth = np.where(late, landing.moves, birth)
+        self.rings[t] = ring(life, candidate.direction) if landing is None else landing.slots
+        rows = np.flatnonzero(birth >= 0)
+        self._hold(tensor_key(t), rows % self.rings[t] * pitch, pitch, now + birth[rows], now + death[rows])
+
+    def _calls(
+        self,
+        candidate: Candidate,
+        calls: Sequence[tuple[int, Call | None]],
+        tasks: Sequence[Task] | Mapping[int, Task],
+        now: int,
+    ) -> None:
+        """What these calls of a pass over the rows need, and where they may write."""
+        at = np.array([k for k, _ in candidate.events])
+        for k, call in calls:
+            moments = now + np.flatnonzero(at == k)
+            if call is None:
+                self._working(k, tasks[k].row_bytes, 0, moments)
+                continue
+            assert call.band is not None
+            [output] = tasks[k].outputs
+            places = [tensor_key(output)] + ([landing_key(output)] if output in candidate.landings else [])
+            for t, distance in in_place(call.inputs, call.band.in_place).items():
+                for pair in ((tensor_key(t), place) for place in places):
                     self.over[pair] = min(distance, self.over.get(pair, distance))
-                self._aligned((*call.inputs, output), call.align)
-                self._working(k, call.band.scratch_bytes, call.band.state_bytes, moments)
+            if call.band.over_state is not None and self.work.images[output].height == 1:
+                self.over[state_key(k), tensor_key(output)] = call.band.over_state
+            self._aligned((*call.inputs, output), call.align)
+            self._working(k, call.band.scratch_bytes, call.band.state_bytes, moments)
 
     def _aligned(self, tensors: Sequence[int], align: int) -> None:
         for t in tensors:
@@ -195,7 +217,7 @@ class _Collector:
             key, stays = tensor_key(t), self.work.needed(t, self.next) & (self.birth[t] > _NEVER)
             self.death[t][stays] = self.now
             rows = np.flatnonzero(self.birth[t] > _NEVER)
-            align[key] = self.align[t]
+            align[key] = align[landing_key(t)] = self.align[t]
             if len(rows):
                 start = rows % self.rings.get(t, image.height) * image.pitch
                 slots[key] = Slots(start, start + image.pitch, self.birth[t][rows], self.death[t][rows])

@@ -77,6 +77,7 @@ def _cut(cut: Cut, work: Work) -> dict[str, Any]:
         "direction": candidate.direction,
         "eager": candidate.eager,
         "strips": len(candidate.strips),
+        "landed": bool(candidate.landings),
         "estimate": cut.option.estimate,
         "cost": cut.option.cost,
         "calls": [
@@ -100,7 +101,7 @@ def read(file: Path, work_of: Callable[[int], Work]) -> Remembered | None:
 
 
 def _cut_again(said: dict[str, Any], work: Work) -> Cut:
-    found = again(work, *(said[name] for name in ("first", "last", "rows", "direction", "eager", "strips")))
+    found = again(work, *(said[n] for n in ("first", "last", "rows", "direction", "eager", "strips", "landed")))
     calls = [None if n is None else menu[n] for n, menu in zip(said["calls"], menus(work, found), strict=True)]
     option = Option(said["estimate"], said["cost"], tuple(calls))
     return Cut(replace(found, bound=option.estimate, options=(option,)), option)

@@ -15,7 +15,7 @@ from shoal.plan import addresses, arena
 from shoal.plan.addresses import Way
 from shoal.plan.arena import Layout
 from shoal.plan.candidates import Work, candidates
-from shoal.plan.lifetimes import Cut, Needs, needs, scratch_key, state_key, tensor_key
+from shoal.plan.lifetimes import Cut, Needs, landing_key, needs, scratch_key, state_key, tensor_key
 from shoal.plan.steps import Progress, silent
 
 #: the most tasks that are fused into one step
@@ -64,11 +64,11 @@ class Search:
         least = [0] + [_ANY] * tasks
         for end in range(1, tasks + 1):
             for first in range(max(0, end - LONGEST), end):
-                wide = _ANY  # strips are of use where they need less
+                wide = _ANY  # what tasks need without strips, which are of use where they need less
                 for candidate in candidates(self.work, first, end - 1):
                     if candidate.strips and candidate.bound >= wide:
                         continue
-                    wide = min(wide, candidate.bound)
+                    wide = wide if candidate.strips else min(wide, candidate.bound)
                     least[end] = min(least[end], max(least[first], candidate.bound))
                     found[end] += [Cut(candidate, o) for o in candidate.options]
             self.progress("ways to cut the network", end / tasks)
@@ -154,7 +154,9 @@ class Search:
             need = needs(self.work, [cut])
             top = arena.greedy(need.buffers, need.conflicts, cut.option.estimate).top
             inner = range(cut.candidate.first, cut.candidate.last + 1)
-            own = {tensor_key(t) for t in need.rings} | {key(k) for k in inner for key in (scratch_key, state_key)}
+            own = {key(t) for t in need.rings for key in (tensor_key, landing_key)} | {
+                key(k) for k in inner for key in (scratch_key, state_key)
+            }
             self._placed[cut] = max(top, cut.option.estimate), Way(need.buffers, need.conflicts, frozenset(own))
         return self._placed[cut]
 

@@ -16,6 +16,7 @@ from shoal.operators.base import Band, Call, Operator, RowWindow
 from shoal.tensors import Tensor
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -244,3 +245,69 @@ def ring(life: Life, direction: int) -> int:
     made = life.birth >= 0
     birth, death = life.birth[made][::direction], np.maximum(life.birth, life.death)[made][::direction]
     return max(1, int((np.searchsorted(birth, death, side="right") - np.arange(len(birth))).max(initial=0)))
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How a tensor gets by with a slot less: rows `first`, `first` + `stride`, …, each the last row of a window of its
+    only reader, come to a place of their own, and those up to `last`, which are read again, move to their slot once the
+    row of the output is done that is the first to need them.
+
+    `lands`: of each row, whether it does; then `reads` is that event, and `moves` the same, or −1 where it does not
+    move."""
+
+    first: int
+    stride: int
+    last: int
+    slots: int
+    lands: Flags
+    reads: Ints
+    moves: Ints
+
+
+def landings(
+    tasks: Sequence[Task],
+    events: Events,
+    images: Mapping[int, Image],
+    found: Mapping[int, Life],
+    inner: Collection[int],
+) -> dict[int, Landing]:
+    """Of those `inner` tensors of a downward trace for which it saves a slot."""
+    order = np.array(events, np.int64).reshape(-1, 2)
+    range_ = sorted(set(order[:, 0].tolist()))
+    makers = {t: k for k in range_ for t in tasks[k].outputs}
+    landed = {}
+    for t in inner:
+        readers = [k for k in range_ for u in tasks[k].inputs if u == t]
+        if len(readers) == 1 and all(tasks[k].banded and not tasks[k].accumulates for k in (makers[t], readers[0])):
+            reader = tasks[readers[0]]
+            times = np.flatnonzero(order[:, 0] == readers[0])
+            landing = _landing(reader, t, order[times, 1], times, images[t].height, found[t])
+            if landing is not None and landing.slots < ring(found[t], 1):
+                landed[t] = landing
+    return landed
+
+
+def _landing(reader: Task, tensor: int, rows: Ints, times: Ints, height: int, life: Life) -> Landing | None:
+    """Of a tensor whose reader makes these rows at these times, all of them downwards."""
+    assert reader.windows is not None
+    window = reader.windows[reader.inputs.index(tensor)]
+    first, stride = window.size - 1 - window.before, window.stride
+    if window.size <= stride or first < 0 or not np.array_equal(rows, np.arange(len(rows))):
+        return None
+    late = first + rows * stride
+    late, at = late[late < height], times[late < height]
+    made = np.flatnonzero(life.birth >= 0)
+    if not np.array_equal(made[(made >= first) & ((made - first) % stride == 0)], late):
+        return None
+    if (life.birth[late[1:]] < at[:-1]).any():
+        return None  # it would come before the one before has left
+    lands, reads, moves = np.zeros(height, bool), np.full(height, -1, np.int64), np.full(height, -1, np.int64)
+    lands[late], reads[late] = True, at
+    again = life.death[late] > at
+    moves[late[again]] = at[again]
+    # a slot is free for what moves in the event of its row's last reading
+    birth = np.where(lands, 2 * moves + 1, 2 * life.birth)
+    stays = np.where(lands & (moves < 0), -1, birth)
+    slots = ring(Life(stays, 2 * life.death), 1)
+    return Landing(first, stride, int(late[again].max(initial=-1)), slots, lands, reads, moves)

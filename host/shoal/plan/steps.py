@@ -56,14 +56,26 @@ class Span:
 
 
 @dataclass(frozen=True)
+class LandingPlace:
+    """Where rows `first`, `first` + `stride`, … of a tensor come, at `offset`: each the last row that one row of its
+    only reader is computed from, after which those up to row `last` move to the slots that they have in `Rows`."""
+
+    offset: int
+    first: int
+    stride: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Rows:
     """Where the rows of one operand lie in the arena: row y at offset + (y modulo count, or y where count is 0) · pitch
-    bytes. `columns`: the pixels of a row that lie there; None for all."""
+    bytes. `columns`: the pixels of a row that lie there; None for all. `landing`: where some rows come first."""
 
     offset: int
     pitch: int
     count: int = 0
     columns: Columns | None = None
+    landing: LandingPlace | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from shoal.render.text import Members
 @dataclass(frozen=True)
 class RowFunction:
     """Computes one row by a kernel's band. `rows`: its inputs' rows; `output`: where its row goes;
-    `arguments`: what the band is called with."""
+    `arguments`: what the band is called with; `settled`: what rows move to their slots behind it."""
 
     name: str
     kernel: str
@@ -26,6 +26,7 @@ class RowFunction:
     rows: tuple[str, ...]
     output: str
     arguments: tuple[str, ...]
+    settled: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,8 @@ def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
         name = f"{kernel.function}_row_{number if kernel.literal else 'any'}"
         if used[0][0].copy is not None:
             name = f"{name}_brought"
+        lands, settles = _landings(used[0][0])
+        name += "_landing" * lands + "_settling" * settles
         bound = bind([_user(p, c) for p, c in used], plan.spans)
         functions[key] = _row_function(owners[key].graph, name, bound, *used[0])
     return functions
@@ -176,6 +179,7 @@ def _row_function(graph: Graph, name: str, bound: Function, part: Part, call: Ca
     """`part` and `call`: of its first user, a part of this network."""
     band = _band(call)
     inputs, working = operands("input", len(call.inputs)), _working(band)
+    late = [name for name, rows in zip(inputs, part.inputs, strict=True) if rows.landing is not None]
     shapes = ["x".join(map(str, graph.tensors[t].shape)) for t in (*call.inputs, *call.outputs)]
     sizes = f"{' and '.join(shapes[:-1])} to {shapes[-1]}" if call.kernel.literal else "shapes from its record"
     if call.kernel.literal and part.output is not None and part.output.columns is not None:
@@ -185,8 +189,8 @@ def _row_function(graph: Graph, name: str, bound: Function, part: Part, call: Ca
         kernel=call.kernel.function,
         comment=f"A row of {part.kind}, {sizes}",
         bound=bound,
-        rows=tuple(f"rows_at({_lies(bound, i)})" for i in inputs),
-        output=f"row_at({_lies(bound, 'output')}, {'0' if band.accumulates else 'y'})",
+        rows=tuple(f"rows_late({_late(bound, i)})" if i in late else f"rows_at({_lies(bound, i)})" for i in inputs),
+        output=_output(bound, part, band),
         arguments=(
             *(f"&rows[{i}]" for i in range(len(inputs))),
             "y",
@@ -196,7 +200,30 @@ def _row_function(graph: Graph, name: str, bound: Function, part: Part, call: Ca
             "&own",
             "&shape",
         ),
+        settled=tuple(f"{_late(bound, i)}, {bound.geometry[f'{i}_last']}" for i in late),
     )
+
+
+def _output(bound: Function, part: Part, band: Band) -> str:
+    """Where a part's row goes."""
+    row = "0" if band.accumulates else "y"
+    if part.output is None or part.output.landing is None:
+        return f"row_at({_lies(bound, 'output')}, {row})"
+    late = f"base + {from_record('output_late')}, {bound.geometry['output_first']}, {bound.geometry['output_step']}"
+    return f"row_or_late({_lies(bound, 'output')}, {row}, {late})"
+
+
+def _late(bound: Function, operand: str) -> str:
+    """The rows of an input, and the one that came last where a part computes row y."""
+    first, step = bound.geometry[f"{operand}_first"], bound.geometry[f"{operand}_step"]
+    row = f"y + {first}" if step == 1 else f"{step} * y + {first}"
+    return f"{_lies(bound, operand)}, base + {from_record(f'{operand}_late')}, {row}"
+
+
+def _landings(part: Part) -> tuple[bool, bool]:
+    """Whether some rows of a part's output land, and whether it moves rows of an input that did."""
+    lands = part.output is not None and part.output.landing is not None
+    return lands, any(rows.landing is not None for rows in part.inputs)
 
 
 def _lies(bound: Function, operand: str) -> str:
@@ -216,14 +243,20 @@ def _user(part: Part, call: Call) -> User:
         for what, value in (("pitch", place.pitch), ("slots", place.count))
     ]
     geometry.append(("row_width", band.width))
+    for name, lie in rows.items():
+        landing = lie.landing
+        if landing is not None:
+            addresses[f"{name}_late"] = landing.offset
+            geometry += [(f"{name}_first", landing.first), (f"{name}_step", landing.stride)]
+            geometry += [(f"{name}_last", landing.last)] if name != "output" else []
     return User(addresses, band.shape, call.parameters, call.constants, geometry, part.copy)
 
 
 def _key(part: Part) -> Any:
-    """What tells two functions of rows apart: the kernel, the shape where it is made of literals, and whether constants
-    are in flash."""
+    """What tells two functions of rows apart: the kernel, the shape where it is made of literals, whether constants are
+    in flash, and whether rows land."""
     assert part.call is not None
-    return instance(by_rows(part.call)), part.copy is None
+    return instance(by_rows(part.call)), part.copy is None, _landings(part)
 
 
 def _band(call: Call) -> Band:
