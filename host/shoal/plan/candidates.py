@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -292,7 +292,8 @@ def live_bytes(work: Work, k: int) -> int:
     return work.across(k, k) + sum(work.images[t].bytes for t in {*one.inputs, *one.outputs})
 
 
-def in_place(inputs: Sequence[int], distances: Sequence[int | None]) -> dict[int, int]:
+@lru_cache(maxsize=4096)
+def in_place(inputs: tuple[int, ...], distances: tuple[int | None, ...]) -> Mapping[int, int]:
     """Per tensor that the output may lie over: how many bytes above its start the output may start. A tensor that is
     read as several operands must allow it as each of them."""
     pairs = list(zip(inputs, distances, strict=False))
@@ -350,20 +351,21 @@ def _row_by_row(
     frames: Sequence[_Frame],
     landed: Mapping[int, Landing],
 ) -> tuple[int, tuple[Option, ...]]:
-    """The least live bytes, and the options, of all passes together."""
+    """The least live bytes, and the options, of all passes together, by the one that has the most of each row."""
     slots = {t: _slots(work, first, last, direction, t, life) for t, life in found.items()}
     slots |= {t: landing.slots for t, landing in landed.items()}
     dying = {t: _count(life.death[~work.needed(t, last + 1)], len(events)) for t, life in found.items()}
-    bounds, estimates = (
-        [f.across + _live(work, f, first, last, events, found, s) for f in frames] for s in ({}, slots)
+    widest = max(frames, key=lambda f: sum(f.images[t].pitch for t in found))
+    live, estimate = (widest.across + _live(work, widest, first, last, events, found, s) for s in ({}, slots))
+    for t, landing in landed.items():
+        late = landing.lands
+        for birth, read in zip(found[t].birth[late], landing.reads[late], strict=True):
+            estimate[birth : read + 1] += widest.images[t].pitch
+    moving = sum(
+        int((landing.moves >= 0).sum()) * (_MOVE + frame.images[t].pitch * _MOVED // 8)
+        for frame in frames
+        for t, landing in landed.items()
     )
-    moving = 0
-    for frame, live in zip(frames, estimates, strict=True):
-        for t, landing in landed.items():
-            pitch, late = frame.images[t].pitch, landing.lands
-            for birth, read in zip(found[t].birth[late], landing.reads[late], strict=True):
-                live[birth : read + 1] += pitch
-            moving += int((landing.moves >= 0).sum()) * (_MOVE + pitch * _MOVED // 8)
     at = np.array([k for k, _ in events])
     least = 0
     # per choice of calls so far: (worst event without state, bytes of state, instructions, calls)
@@ -371,10 +373,9 @@ def _row_by_row(
     for k in range(first, last + 1):
         times = np.flatnonzero(at == k)
         died = {t: dying[t][times] for t in work.tasks[k].inputs}
-        offers = _together(_offers(work, f, k, live[times], died) for f, live in zip(frames, bounds, strict=True))
-        least = max(least, min(need + state for need, state, _, _ in offers))
+        least = max(least, min(need + state for need, state, _, _ in _offers(work, widest, k, live[times], died)))
         died = {t: n for t, n in died.items() if not slots[t]}
-        offers = _together(_offers(work, f, k, live[times], died) for f, live in zip(frames, estimates, strict=True))
+        offers = _together(work, frames, k, _offers(work, widest, k, estimate[times], died))
         choices = _undominated(
             [
                 (max(need, more), state + kept, cost + extra, (*calls, call))
@@ -385,12 +386,20 @@ def _row_by_row(
     return least, tuple(best(Option(need + state, cost, _in_turn(calls)) for need, state, cost, calls in choices))
 
 
-def _together(offers: Iterable[list[_Choice]]) -> list[_Choice]:
-    """What each call of a task takes in all passes, which have the same calls in the same order."""
-    return [
-        (max(o[0] for o in every), max(o[1] for o in every), sum(o[2] for o in every), tuple(o[3] for o in every))
-        for every in zip(*offers, strict=True)
-    ]
+def _together(work: Work, frames: Sequence[_Frame], k: int, offers: Sequence[_Choice]) -> list[_Choice]:
+    """Of the offers of one pass, what each call costs in all of them, which have the same calls in the same order."""
+    found = []
+    for n, (need, state, cost, call) in enumerate(offers):
+        calls = (None,) * len(frames) if call is None else tuple(f.tasks[k].banded[n] for f in frames)
+        every = cost if len(frames) == 1 else sum(_cost(work, c) for c in calls if c is not None)
+        found.append((need, state, every, calls))
+    return found
+
+
+def _cost(work: Work, call: Call) -> int:
+    """Of all rows, and what its flash is worth."""
+    assert call.band is not None
+    return call.band.instructions + work.flash_cost(call)
 
 
 def _in_turn(calls: Sequence[tuple[Call | None, ...]]) -> tuple[Call | None, ...]:
@@ -436,7 +445,7 @@ def _offers(work: Work, frame: _Frame, k: int, live: Ints, dying: Mapping[int, I
         if band.over_state is not None and output.height == 1:
             saved[-1] += shared(band.state_bytes, written, band.over_state)
         need = int((live - np.where(births, np.minimum(saved, written), 0)).max()) + band.scratch_bytes
-        offers.append((need, band.state_bytes, band.instructions + work.flash_cost(call), call))
+        offers.append((need, band.state_bytes, _cost(work, call), call))
     return offers
 
 
