@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from shoal.network.read_tflite import read
 from shoal.network.simplify import simplify
 from shoal.plan import planner
 from shoal.plan.steps import Options
+from shoal.render.manifest import load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,13 +53,17 @@ _WAYS = {"whole": ("whole", "whole"), "rows": ("rows", "whole"), "rows, output t
 _DRAINED = ("mlperf_ad_int8",)
 _FED = ("mlperf_kws_int8", "mlperf_vww_int8", "mlperf_sww_int8", "tflm_person_detect_int8")
 
-#: (model, how it travels, --ram-budget) → the most instructions that one inference may take in it
-BUDGETS = {
+#: (model, how it travels, --ram-budget) → the most instructions that one inference may take in it; None where any
+#: number may
+BUDGETS: Mapping[tuple[str, str, int], int | None] = {
     ("mlperf_kws_int8", "whole", 8_700): 3_800_000,
     ("mlperf_ic_int8", "whole", 18_000): 14_300_000,
     ("mlperf_vww_int8", "whole", 28_500): 5_600_000,
     ("mlperf_vww_int8", "rows", 17_000): 5_600_000,
+    ("mlperf_vww_int8", "rows", 12_000): None,
+    ("mlperf_vww_int8", "rows", 8_000): None,
     ("tflm_person_detect_int8", "rows", 15_000): 11_100_000,
+    ("tflm_person_detect_int8", "rows", 11_000): None,
     ("mlperf_ad_int8", "whole", 800): 400_000,
     ("mlperf_ad_int8", "rows, output too", 560): 400_000,
     ("mlperf_sww_int8", "whole", 3_900): 1_300_000,
@@ -75,13 +81,15 @@ _ON_SMALL = {"mlperf_kws_int8": "whole", "mlperf_ic_int8": "whole", "mlperf_vww_
 @dataclass(frozen=True)
 class Point:
     """One plan, measured: an inference on the default input. `budget` in bytes of arena; `bound_bytes`: what any plan
-    has alive at once; `stack_bytes`: of the model's call; `static_bytes` and `total_bytes`: with the harness."""
+    has alive at once; `strips`: of the step that has the most of them, 1 where none has any; `stack_bytes`: of the
+    model's call; `static_bytes` and `total_bytes`: with the harness."""
 
     model: str
     feed: str
     budget: int
     arena_bytes: int
     bound_bytes: int
+    strips: int
     stack_bytes: int
     static_bytes: int
     total_bytes: int
@@ -146,12 +154,15 @@ def measure(model: Path, feed: str, budget: int, bound: int = 0) -> Point:
     directory = project(model, boards.load(BOARD), _options(feed, budget))
     found = bench(directory, "emulator", 1)
     ram = found["ram"]
+    steps = (s for s in load(directory)["steps"] if s["segment"] is not None and s["segment"]["columns"] is not None)
+    stripped = Counter(tuple(s["operators"]) for s in steps)
     return Point(
         model=model.stem,
         feed=feed,
         budget=budget,
         arena_bytes=ram["arena_bytes"],
         bound_bytes=bound,
+        strips=max(stripped.values(), default=1),
         stack_bytes=ram["stack_bytes"],
         static_bytes=ram["static_bytes"],
         total_bytes=ram["total_bytes"],
@@ -215,8 +226,9 @@ shoal bench MODEL --board {BOARD} --ram-budget 12500 [--feed rows]      one of t
 ```
 
 `arena` is all that the model writes, input and output inside if they are whole; `stack` is what its call takes; `RAM`
-is both together. `bound` is the least that any plan has alive at once, wherever it puts it. The harness
-that talks over the link adds {static:,} bytes of static data.
+is both together. `bound` is the least that any plan has alive at once, wherever it puts it. `strips`: where more than
+one, the first layers run so many times, each time for some columns ([below](#column-strips)). The harness that talks
+over the link adds {static:,} bytes of static data.
 
 {_curves(curves)}
 
@@ -247,6 +259,29 @@ outputs block by block, and each leaves at once. So an autoencoder between 640 v
 of the 128 outputs of its first layer, a word and a piece: 532 bytes, where its first layer alone has 768 of input and
 output. Behind an image the pieces are the image's rows: `tflm_micro_speech_int8` runs in 580 bytes with `--feed rows`,
 its flat input in the rows of the spectrogram that it is, and in 2,140 with a whole input.
+
+## Column strips
+
+What is left in a step that runs row by row are rings: a 3×3 window needs three rows of its input. Two of them have
+slots of their own; the third comes to a place that all rings and everything else that lives for a moment share, and
+moves to the slot that became free as soon as it has been read for the first time, which costs the copy of a row.
+
+Where that is not enough, a step runs several times, each time for some columns of its output, and rings hold only those
+columns that are needed for them. At the edges of a strip columns are computed twice; kernels know nothing of it, for a
+strip of an image is an image, with padding only where the whole one has some. The plan does so by itself where no other
+fits the budget, and says so: a strip is a step, with its `columns` in the manifest, and `MACS` counts what is computed
+twice.
+
+An input in rows is read once for each strip: `NAME_run_rows` asks for all rows, from the first on, `PASSES` times
+(`NAME_INPUT_0_PASSES` in the header, `rows.passes` in the manifest). They must be the same rows each time: a frame that
+lies in slow memory or at the other end of the link, not one that a camera is just taking. A row comes as a whole, to a
+place in the arena that is counted, of which the strip's columns are kept.
+
+```
+shoal bench mlperf_vww_int8.tflite --board {BOARD} --feed rows --ram-budget 12000     rows that land, no strips
+shoal bench mlperf_vww_int8.tflite --board {BOARD} --feed rows --ram-budget 8000      in strips
+shoal bench mlperf_vww_int8.tflite --board {BOARD} --feed rows --prefer ram           the least there is
+```
 
 ## In several memories
 
@@ -294,14 +329,15 @@ def _verdict(point: Point) -> str:
 def _curves(curves: Curves) -> str:
     rows = [
         [
-            *(model, feed, *map(_figure, (p.arena_bytes, p.bound_bytes, p.stack_bytes, p.ram_bytes, p.instructions))),
+            *(model, feed, *map(_figure, (p.arena_bytes, p.bound_bytes, p.strips))),
+            *map(_figure, (p.stack_bytes, p.ram_bytes, p.instructions)),
             *(f"{p.instructions / min(q.instructions for q in found):.2f}", _verdict(p)),
         ]
         for (model, feed), found in curves.items()
         for p in found
     ]
-    head = ["model", "input", "arena B", "bound B", "stack B", "RAM B", "instructions", "of the fastest", "exact"]
-    return _table(head, rows, words=2)
+    head = ["model", "input", "arena B", "bound B", "strips", "stack B", "RAM B", "instructions"]
+    return _table([*head, "of the fastest", "exact"], rows, words=2)
 
 
 def _beside(curves: Curves) -> str:
@@ -333,12 +369,13 @@ def _taken(engine: str, model: str) -> int | None:
 def _budgets(budgets: Mapping[tuple[str, str, int], Point]) -> str:
     rows = [
         [
-            *(model, feed, *map(_figure, (budget, p.arena_bytes, p.stack_bytes, p.total_bytes, p.instructions))),
+            *(model, feed, *map(_figure, (budget, p.arena_bytes, p.strips))),
+            *map(_figure, (p.stack_bytes, p.total_bytes, p.instructions)),
             *(_figure(BUDGETS[model, feed, budget]), _verdict(p)),
         ]
         for (model, feed, budget), p in budgets.items()
     ]
-    head = ["budget B", "arena B", "stack B", "with harness B", "instructions", "at most", "exact"]
+    head = ["budget B", "arena B", "strips", "stack B", "with harness B", "instructions", "at most", "exact"]
     return _table(["model", "input", *head], rows, words=2)
 
 

@@ -20,4 +20,5 @@ def test_budgets_are_kept(model: str, feed: str, budget: int, data: Path, cache:
     assert point.exact in (True, None)
     assert point.arena_bytes <= budget
     assert point.stack_bytes <= memory.STACK
-    assert point.instructions <= memory.BUDGETS[model, feed, budget]
+    most = memory.BUDGETS[model, feed, budget]
+    assert most is None or point.instructions <= most

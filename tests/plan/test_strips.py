@@ -4,6 +4,7 @@ replayed in a poisoned arena and by the kernels themselves."""
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given, settings
@@ -16,13 +17,13 @@ from shoal import boards
 from shoal.boards.board import Board
 from shoal.network.execute import execute
 from shoal.network.graph import Graph
-from shoal.network.read_tflite import parse
+from shoal.network.read_tflite import parse, read
 from shoal.network.simplify import simplify
 from shoal.operators import kind
 from shoal.plan import arena, candidates
 from shoal.plan.assemble import assemble
 from shoal.plan.lifetimes import Cut, needs
-from shoal.plan.planner import lay_out
+from shoal.plan.planner import curve, lay_out
 from shoal.plan.steps import Options, Plan
 
 BOARD = boards.load("mps2_an386")
@@ -92,3 +93,24 @@ def test_strips_and_landings_of_random_networks_in_c(seeds: list[int], dsp: bool
     for seed, outputs, wanted in zip(seeds, run_models(cases), expected, strict=True):
         for output, want in zip(outputs, wanted, strict=True):
             np.testing.assert_array_equal(output[0].reshape(-1), want[0].reshape(-1), err_msg=str(seed))
+
+
+def test_real_networks_in_the_least_memory(data: Path) -> None:
+    """Arena in bytes that networks fed in rows fit, without strips and in strips."""
+    for name, budget, passes in (
+        ("mlperf_vww_int8", 12_000, range(1, 2)),
+        ("mlperf_vww_int8", 8_000, range(2, 7)),
+        ("tflm_person_detect_int8", 11_000, range(1, 2)),
+    ):
+        graph = simplify(read(data / "models" / f"{name}.tflite"))
+        made = lay_out(graph, BOARD, Options(ram_budget=budget, feed="rows"))
+        assert made.arena_bytes <= budget, name
+        assert made.streams[graph.inputs[0]].passes in passes
+        replay(made, inputs(graph, 0))
+
+
+def test_who_prefers_ram_gets_the_least_there_is() -> None:
+    graph = simplify(parse(Images(12, 6).model, "model", "model"))
+    least = lay_out(graph, BOARD, Options(ram_budget=1, feed="rows"))
+    assert lay_out(graph, BOARD, Options(prefer="ram", feed="rows")).arena_bytes == least.arena_bytes
+    assert curve(graph, BOARD, Options(feed="rows"))[0].arena_bytes == least.arena_bytes

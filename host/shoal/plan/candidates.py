@@ -33,6 +33,7 @@ from shoal.plan.segments import (
     task,
     trace,
 )
+from shoal.plan.steps import moving_instructions
 from shoal.plan.strips import Strip, divisions
 
 _ROW = RowWindow()
@@ -319,10 +320,6 @@ def best(options: Iterable[Option]) -> list[Option]:
     return kept
 
 
-#: instructions that moving a row takes, and those for eight bytes of it, on a Cortex-M4
-_MOVE, _MOVED = 60, 4
-
-
 @dataclass(frozen=True, eq=False)
 class _Frame:
     """What a pass over the rows works on. `across`: bytes that live beside it from its first event to its last."""
@@ -362,7 +359,7 @@ def _row_by_row(
         for birth, read in zip(found[t].birth[late], landing.reads[late], strict=True):
             estimate[birth : read + 1] += widest.images[t].pitch
     moving = sum(
-        int((landing.moves >= 0).sum()) * (_MOVE + frame.images[t].pitch * _MOVED // 8)
+        int((landing.moves >= 0).sum()) * moving_instructions(frame.images[t].pitch)
         for frame in frames
         for t, landing in landed.items()
     )

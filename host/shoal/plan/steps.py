@@ -65,6 +65,16 @@ class LandingPlace:
     stride: int
     last: int
 
+    @property
+    def moved(self) -> int:
+        """How many rows move."""
+        return max(0, (self.last - self.first) // self.stride + 1)
+
+
+def moving_instructions(pitch: int) -> int:
+    """To move a row of so many bytes to its slot, about, on a Cortex-M4."""
+    return 60 + pitch // 2
+
 
 @dataclass(frozen=True)
 class Rows:
