@@ -136,7 +136,7 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
             names = rendering.context(made, "")
             found = compiled(board, made)
             calls = [c for s in made.steps for c in s.calls]
-            declared = {part for c in calls for part, _ in c.parts} | {"read_row", "write_row"}
+            declared = {part for c in calls for part, _ in c.parts} | {"read_row", "read_columns", "write_row"}
             declared |= {segment.name for segment in names["segments"]}
             left = {function: size for function, size in found.code.items() if function not in declared}
             segments = [s.segment for s in made.steps if s.segment is not None]
