@@ -290,7 +290,9 @@ def _place(rows: Rows, row: int, late: bool = False) -> int:
 
 def _lands(rows: Rows, row: int | None) -> bool:
     landing = rows.landing
-    return landing is not None and row is not None and row >= landing.first and (row - landing.first) % landing.stride == 0
+    return (
+        landing is not None and row is not None and row >= landing.first and (row - landing.first) % landing.stride == 0
+    )
 
 
 def _late(rows: Rows, row: int) -> int | None:
