@@ -255,13 +255,18 @@ def _tall(value: Array) -> bool:
     return value.ndim == 4 and len(value) == 1
 
 
+def _in_rows(value: Array, rows: Rows) -> bool:
+    """Whether it lies as the rows of an image, and not in pieces of its only one."""
+    return _tall(value) and (rows.columns is not None or value[0, 0].nbytes == rows.pitch)
+
+
 def _height(value: Array, rows: Rows) -> int:
-    return len(value[0]) if _tall(value) else value.nbytes // rows.pitch
+    return len(value[0]) if _in_rows(value, rows) else value.nbytes // rows.pitch
 
 
 def _row(value: Array, row: int, rows: Rows) -> Array:
     """Of an image a row, or some columns of it; of any other tensor a piece."""
-    if _tall(value):
+    if _in_rows(value, rows):
         return value[0, row] if rows.columns is None else value[0, row][rows.columns.first : rows.columns.last]
     size = rows.pitch // value.itemsize
     return value if value.size == size else value.reshape(-1)[row * size : (row + 1) * size]
