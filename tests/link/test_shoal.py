@@ -193,7 +193,7 @@ def test_a_node_that_starts_anew_costs_an_epoch_and_nothing_else(kind):
         assert not shoal.lost
     assert [a.tensors[OPERATORS] for a in answers] == [network(x) for x in given]
     assert not any(a.degraded for a in answers)
-    assert any(isinstance(e, Turned) for e in made.events)
+    assert sum(isinstance(e, Turned) for e in made.events) > 1
 
 
 def test_a_chain_that_is_cut_between_two_nodes_runs_whole_through_the_hub():

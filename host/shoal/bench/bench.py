@@ -15,6 +15,7 @@ from shoal.tensors import Array
 if TYPE_CHECKING:
     from shoal.bench.latency import Sample, Stopwatch
     from shoal.bench.meters import Drawn
+    from shoal.build.builder import Built
 
 #: where figures come from, by the node's kind
 SOURCES = {"emulator": "emulated", "host": "host", "serial": "board"}
@@ -64,8 +65,7 @@ def measure(
     """The document for these inputs, and the last run's outputs; `judge` is given the open node and those, and says
     whether they are exact and, where it cannot or they are not, why."""
     from shoal import boards
-    from shoal.bench import latency, meters, sizes
-    from shoal.bench.traffic import traffic
+    from shoal.bench import latency, meters
     from shoal.build.builder import build
     from shoal.link.connect import open_node
     from shoal.render.manifest import load
@@ -93,12 +93,34 @@ def measure(
             advance()
         drawn = None if instrument is None else meters.drawn(instrument.stop(), runs, instrument.name, board)
         measured = _steps(node, watch, data, manifest, built.elf, runs, advance) if steps else []
-        verdict, reason = judge(node, samples[-1].answer.outputs)
+        exact = judge(node, samples[-1].answer.outputs)
+    document = result(manifest, board, built, spec, identity.clock_hz, samples, measured, exact, drawn)
+    return document, samples[-1].answer.outputs
+
+
+def result(
+    manifest: dict[str, Any],
+    board: Board,
+    built: Built,
+    spec: str,
+    clock_hz: int,
+    samples: Sequence[Sample],
+    steps: list[dict[str, Any]],
+    exact: tuple[bool | None, str | None],
+    drawn: Drawn | None = None,
+) -> dict[str, Any]:
+    """The document of what was measured. `clock_hz`: as the node says; `exact`: whether it is, and why not; `drawn`:
+    what an instrument measured."""
+    from shoal.bench import latency, sizes
+    from shoal.bench.traffic import traffic
+
+    source = SOURCES[spec.partition(":")[0]]
     # only a board's own word for its clock counts: an emulator's is made up
-    clock_hz = identity.clock_hz if source == "board" else board.clock_hz
+    clock_hz = clock_hz if source == "board" else board.clock_hz
     own = source != "host" or board.hal == "host"
-    timing = latency.latency(samples, board, clock_hz, measured)
-    document = {
+    timing = latency.latency(samples, board, clock_hz, steps)
+    answers = [s.answer for s in samples]
+    return {
         "board": board.id,
         "model": manifest["name"],
         "model_sha256": manifest["model"]["sha256"],
@@ -112,14 +134,13 @@ def measure(
         "rounding": manifest["rounding"],
         "clock_hz": clock_hz if own and clock_hz else None,
         "latency": timing,
-        "traffic": traffic(manifest, board, [s.answer for s in samples], source, clock_hz),
-        "ram": sizes.ram(built, [s.answer for s in samples], own),
+        "traffic": traffic(manifest, board, answers, source, clock_hz),
+        "ram": sizes.ram(built, answers, own),
         "flash": sizes.flash(built, own),
         "energy": energy(board, timing["milliseconds"], drawn),
-        "exact": verdict,
-        "exact_reason": reason,
+        "exact": exact[0],
+        "exact_reason": exact[1],
     }
-    return document, samples[-1].answer.outputs
 
 
 def total(directory: Path, runs: int, steps: bool) -> int:

@@ -11,6 +11,7 @@ from shoal.bench import cortex_m4
 from shoal.boards.board import Board
 from shoal.build.builder import Built
 from shoal.errors import NodeError
+from shoal.link.emulators.regions import Region
 from shoal.link.node import Answer, Node
 
 #: estimates of cycles by a board file's `cycle_table`
@@ -44,12 +45,17 @@ class Stopwatch:
         regions = self._node.regions()  # type: ignore[attr-defined]  # every emulated node counts
         if not regions:
             raise NodeError("the emulator counted no call of the model", where=self._board.id)
-        region = regions[-1]  # an earlier one is of a run whose answer was lost on the way
-        table = _TABLES.get(self._board.core.cycle_table or "")
-        estimated = None
-        if table is not None:
-            estimated = table.estimate(self._built.elf, region.blocks, f"{self._board.toolchain}objdump")
-        return Sample(answer, region.instructions, cycles_estimated=estimated)
+        # an earlier one is of a run whose answer was lost on the way
+        return counted(answer, regions[-1], self._board, self._built)
+
+
+def counted(answer: Answer, region: Region, board: Board, built: Built) -> Sample:
+    """A call that an emulator counted."""
+    table = _TABLES.get(board.core.cycle_table or "")
+    estimated = None
+    if table is not None:
+        estimated = table.estimate(built.elf, region.blocks, f"{board.toolchain}objdump")
+    return Sample(answer, region.instructions, cycles_estimated=estimated)
 
 
 def median(values: Sequence[int | None]) -> int | None:

@@ -19,8 +19,8 @@ from typing import Any
 import shoal
 from shoal.bench import meters
 from shoal.bench.bench import SOURCES, energy, measure
+from shoal.bench.crossing import Judge
 from shoal.bench.inputs import generator
-from shoal.bench.shoal import Judge
 from shoal.boards.board import Board
 from shoal.errors import DoesNotFit, NodeError
 from shoal.link import messages, wire
@@ -123,14 +123,9 @@ def profile(
     from shoal.build.flash import flash
 
     graph, source = chunks.graph, SOURCES[spec.partition(":")[0]]
-    described = {
-        "model": {"file": model.name},
-        "tensors": [describe_tensor(graph, t) for t in _crossing(graph)],
-        "slices": [],
-    }
     start = [describe_tensor(graph, t) for t in graph.inputs]
     values: dict[int, Array] = dict(zip(graph.inputs, generator(start), strict=True))
-    known = Judge(model.parent, described, list(values.values()))
+    known = Judge(model, [], graph, list(values.values()))
     results, directories, done = [], [], 0
     for image in found:
         for operator in graph.operators[done : image.first]:  # those that no firmware has

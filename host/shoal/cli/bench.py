@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import meter_option, node_option, plan_options, plot_option, target_argument
+from shoal.cli.options import meter_option, node_option, plan_options, plot_option, shoal_options, target_argument
 
 #: runs where nothing is said: a board's cycles vary a little, an emulator's counts do not
 _RUNS = {"serial": 10}
@@ -29,12 +29,14 @@ _RUNS = {"serial": 10}
 @click.option(
     "--runs",
     type=click.IntRange(1, 100_000),
-    help="How often; figures are medians. Default 10 on a board, 1 elsewhere, where nothing varies.",
+    help="How often; figures are medians. Default 10 on a board, 1 elsewhere, where nothing varies; as many as tell a"
+    " pipeline's rate on a shoal.",
 )
 @click.option("--steps", is_flag=True, help="Measure every step, too.")
 @plot_option("Also draw the steps, as .png, .svg or .pdf; implies --steps.")
 @meter_option
 @node_option
+@shoal_options
 @plan_options
 def bench(
     target: Path,
@@ -44,6 +46,7 @@ def bench(
     plot: Path | None,
     meter: str | None,
     node: tuple[str, ...],
+    how: dict[str, Any],
     plan_options: dict[str, Any],
 ) -> Result:
     """Measure a model: latency, RAM, flash, and whether its bytes are the reference's.
@@ -59,9 +62,11 @@ def bench(
     from shoal.errors import BadInput, DoesNotFit, NodeError
 
     if shoals.is_shoal(target):
-        if plot is not None:
+        if plot is not None or steps:
             raise BadInput(
-                "a picture of a shoal's steps: not yet", where="--plot", advice="draw a node's folder in DIR"
+                "steps are one board's",
+                where="--plot" if plot else "--steps",
+                advice="measure a node's folder in DIR",
             )
         if meter is not None:
             raise BadInput(
@@ -72,9 +77,10 @@ def bench(
         return shoals.bench(
             shoals.open_shoal(target, board, plan_options),
             node,
-            lambda spec: runs or _RUNS.get(spec.partition(":")[0], 1),
-            steps,
+            runs,
+            shoals.How(**how),
         )
+    shoals.only_of_a_shoal(how)
     made = open_target(target, board, plan_options)
     spec = node_spec(node, made.board)
     if plot is not None and spec == "host":

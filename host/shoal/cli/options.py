@@ -143,3 +143,37 @@ def _picture(context: click.Context, parameter: click.Parameter, value: Path | N
         if value.suffix.lower() not in FORMATS:
             raise click.BadParameter(f"`{value.name}` ends in none of {', '.join(FORMATS)}")
     return new_file(context, parameter, value)
+
+
+#: how a shoal runs, as (flag, settings): their names are the fields of shoal.cli.shoals.How
+_SHOAL: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--in-flight", {"type": click.IntRange(1, 255), "help": "Inputs under way at once; default one more than nodes."}),
+    ("--cuts", {"metavar": "B,B,…", "help": "Cut at these boundaries instead; `each`: at one after another."}),
+    ("--host-finishes", {"is_flag": True, "help": "With --cuts: what is behind the last one runs on this computer."}),
+    ("--link", {"metavar": "WIRE", "help": "Emulated wires: bandwidth=11520,delay=5ms,loss=1%,garble=1%, or a file."}),
+    ("--seed", {"type": int, "help": "What such wires lose and damage is drawn by it."}),
+    (
+        "--log",
+        {
+            "type": click.Path(dir_okay=False, path_type=Path),
+            "callback": new_file,
+            "help": "Write what is seen of a shoal's wires and nodes there.",
+        },
+    ),
+)
+
+
+def shoal_options(function: F) -> F:
+    """Adds `--in-flight --cuts --host-finishes --link --seed --log`, which are a shoal's; the function gets them as one
+    argument `how`: a dict of those that the user gave."""
+
+    @functools.wraps(function)
+    def gathered(**arguments: Any) -> Any:
+        fields = [flag[2:].replace("-", "_") for flag, _ in _SHOAL]
+        given = {field: arguments.pop(field) for field in fields}
+        return function(how={k: v for k, v in given.items() if v not in (None, False)}, **arguments)
+
+    wrapped: Any = gathered
+    for flag, settings in reversed(_SHOAL):
+        wrapped = click.option(flag, **settings)(wrapped)
+    return wrapped  # type: ignore[no-any-return]  # click decorators are untyped

@@ -70,7 +70,7 @@ def profile(
     from shoal.bench.meters import check
     from shoal.cli.console import console, planning, progress
     from shoal.cli.target import node_specs
-    from shoal.link.star import named
+    from shoal.link.node import named
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
     from shoal.plan.chunks import Chunks

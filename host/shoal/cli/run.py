@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import node_option, output_option, plan_options, target_argument
+from shoal.cli.options import node_option, output_option, plan_options, shoal_options, target_argument
 
 if TYPE_CHECKING:
     from shoal.tensors import Tensor
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
          " --node serial:/dev/ttyACM0"),
         ("over the boards of a shoal, one of them real", "shoal run trio --input x.npy"
          " --node esp32c3=serial:/dev/ttyUSB0"),
+        ("every place to cut it, one after another, without flashing", "shoal run trio --input x.npy --cuts each"),
         ("a model with several inputs takes one array for each", "shoal run add.tflite --board host --input x.npz"),
     ]
 )  # fmt: skip
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     "--dequantize", is_flag=True, help="Give outputs as real numbers (float32), not as the model's own dtype."
 )
 @node_option
+@shoal_options
 @plan_options
 def run(
     target: Path,
@@ -48,6 +50,7 @@ def run(
     output: Path | None,
     dequantize: bool,
     node: tuple[str, ...],
+    how: dict[str, Any],
     plan_options: dict[str, Any],
 ) -> Result:
     """Run a model on inputs: on the board's emulator, on the host, or on a real board.
@@ -63,8 +66,10 @@ def run(
     from shoal.render.manifest import kinds
 
     if shoals.is_shoal(target):
-        return shoals.run(shoals.open_shoal(target, board, plan_options), node, input_, output, dequantize)
-
+        return shoals.run(
+            shoals.open_shoal(target, board, plan_options), node, input_, output, dequantize, shoals.How(**how)
+        )
+    shoals.only_of_a_shoal(how)
     made = open_target(target, board, plan_options)
     inputs = [arrays.tensor_of(t) for t in made.manifest["inputs"]]
     outputs = [arrays.tensor_of(t) for t in made.manifest["outputs"]]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def open_node(directory: Path, spec: str, *, count: bool = False, serving: bool = False) -> Node:
     """The node that `spec` names, `emulator`, `host` or `serial:PORT`, with this folder's firmware, built if need be.
 
-    PORT is a device, a probe's serial number or a URL of pyserial's.
+    PORT is a device, a probe's serial number or a URL of pyserial's; of PORT,PORT the first one.
 
     Enter the node before use: it must then say that it runs this very build. `count`: the emulator counts instructions,
     of the model's calls or, with `serving`, of each look at the link and what it makes the node do.
@@ -39,7 +39,10 @@ def open_node(directory: Path, spec: str, *, count: bool = False, serving: bool 
 
         node = StreamNode(HostProcess(asked.built.elf), name="host", expected=asked.expected)
     else:
-        node = StreamNode(asked.serial(asked.port), name=asked.port, expected=asked.expected)
+        port = asked.port.partition(",")[0]
+        if not port:
+            raise NodeError("its first port is another board's", where=spec, advice="wire it to this computer alone")
+        node = StreamNode(asked.serial(port), name=port, expected=asked.expected)
     node.store = asked.store
     return node
 

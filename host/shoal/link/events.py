@@ -65,7 +65,8 @@ class Ran:
 
 @dataclass(frozen=True)
 class Turned:
-    """The shoal begins anew, after `why`, with the plan of this name: inferences without an answer run again."""
+    """An epoch begins, after the trouble that `why` tells of ("" at first), with the plan of this name: inferences
+    without an answer run again."""
 
     epoch: int
     plan: str

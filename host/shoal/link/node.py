@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
+
+from shoal.errors import NodeError
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,13 @@ class Node(Protocol):
     def reset(self) -> None:
         """Restarts the firmware; the next call talks to a freshly started one."""
         ...
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Says which of several nodes it was that an error of a node is about."""
+    try:
+        yield
+    except NodeError as error:
+        where = f"node {name}" + (f", {error.where}" if error.where else "")
+        raise NodeError(error.what, where=where, advice=error.advice) from error

@@ -235,7 +235,7 @@ class Shoal:
         self._wanted = tuple(wanted)
         self._operators = operators
         self._plans = list(plans)
-        self._in_flight = in_flight or len(members) + 1
+        self.in_flight = in_flight or len(members) + 1
         self._hold = hold
         self._watch = watch
         self._timing = timing
@@ -416,12 +416,11 @@ class Shoal:
 
     async def _work(self, requests: Iterator[Request], answers: asyncio.Queue[Answer]) -> None:
         self._flights.clear()
-        fruitless = 0
+        fruitless, trouble = 0, Trouble(None, "")
         while True:
             before = self._answers
-            trouble = Trouble(None, "")
             try:
-                await self._run_epoch(requests, answers)
+                await self._run_epoch(requests, answers, self._told(trouble))
                 return
             except* Trouble as several:
                 trouble = _first(several)
@@ -438,14 +437,15 @@ class Shoal:
             plan = self._usable(self._plans[0])
             if plan is not self._plans[0]:
                 await self._check(plan)
-            self._watch(Turned(self._epoch, plan.name, self._told(trouble)))
 
     def _told(self, trouble: Trouble) -> str:
         member = self._members.get(trouble.node or 0)
         return f"node {member.name}: {trouble.why}" if member else trouble.why
 
-    async def _run_epoch(self, requests: Iterator[Request], answers: asyncio.Queue[Answer]) -> None:
+    async def _run_epoch(self, requests: Iterator[Request], answers: asyncio.Queue[Answer], why: str) -> None:
+        """One epoch, begun after what `why` says; Trouble ends it early."""
         self._epoch = random.SystemRandom().randrange(1, 1 << 32)
+        self._watch(Turned(self._epoch, self._usable(self._plans[0]).name, why))
         self._number, self._trouble, self._latest = 0, None, {}
         self._states.clear()
         self._moved = time.monotonic()
@@ -484,7 +484,7 @@ class Shoal:
         """Takes requests and gives answers, in order; returns when there are no more."""
         more = True
         while True:
-            while more and len(self._flights) < self._in_flight:
+            while more and len(self._flights) < self.in_flight:
                 request = next(requests, None)
                 if request is None:
                     more = False

@@ -30,12 +30,29 @@ class Seat:
         return f"{self.name}:{self.uarts[port]}"
 
 
-def joined(
-    topology: str, seats: Sequence[Seat], ports: Mapping[str, Ports], relay: Relay
-) -> tuple[Topology, dict[str, Stream]]:
-    """How nodes reach each other, and the hub's end of each wire that leads to it. `topology`: star or chain; `seats`:
-    in the order of the chain. NodeError where a board of a chain has one port only."""
+@dataclass(frozen=True)
+class Joint:
+    """A wire that the relay carries: a node's port, and whose it leads to, a node's name or `hub`."""
+
+    name: str
+    port: int
+    ends: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """How nodes reach each other; the hub's end of each wire that leads to it; all wires that are joined here."""
+
+    topology: Topology
+    streams: Mapping[str, Stream]
+    wires: Sequence[Joint]
+
+
+def joined(topology: str, seats: Sequence[Seat], ports: Mapping[str, Ports], relay: Relay) -> Joined:
+    """`topology`: star or chain; `seats`: in the order of the chain. NodeError where a board of a chain has one port
+    only."""
     streams: dict[str, Stream] = {}
+    wires: list[Joint] = []
 
     def to_hub(seat: Seat, port: int) -> str | None:
         stream = ports[seat.name].first if port == 0 else ports[seat.name].second
@@ -43,13 +60,14 @@ def joined(
             return None
         wire = seat.wire(port)
         streams[wire] = relay.hub_end(wire, End(seat.name, stream))
+        wires.append(Joint(wire, port, (seat.name, "hub")))
         return wire
 
     boards = [s for s in seats if not s.process]
     own = {s.number: to_hub(s, 0) for s in seats if s.process or topology == "star"}
     there = {number: wire for number, wire in own.items() if wire is not None}
     if topology == "star" or not boards:
-        return Topology(own=there), streams
+        return Joined(Topology(own=there), streams, wires)
     for seat in boards:
         if len(seat.uarts) < 2:
             raise NodeError(
@@ -61,5 +79,6 @@ def joined(
         out, into = ports[left.name].second, ports[right.name].first
         if out is not None and into is not None:
             relay.join(left.wire(1), End(left.name, out), End(right.name, into))
+            wires.append(Joint(left.wire(1), 1, (left.name, right.name)))
     ends = to_hub(boards[0], 0), to_hub(boards[-1], 1)
-    return Topology([s.number for s in boards], *ends, own=there), streams
+    return Joined(Topology([s.number for s in boards], *ends, own=there), streams, wires)

@@ -77,9 +77,8 @@ def split_line(document: Mapping[str, Any]) -> str:
 
 def bench_table(document: Mapping[str, Any]) -> Table:
     """Node by node, what its chunk takes."""
-    table = _table("on", "operators", "instructions", "arena B", "flash B", "in B", "out B", "wire ms", "bytes")
+    table = _table("on", "operators", "instructions", "arena B", "flash B", "in B", "out B", "bytes")
     verdict = {True: "[green]equal[/]", False: "[red bold]different[/]", None: "[yellow]not checked[/]"}
-    wires = {link["node"]: link["milliseconds"] for link in document["links"]}
     for node in document["nodes"]:
         chunk, flash = node["chunks"][0], node["flash"]["total_bytes"]
         instructions = node["latency"]["instructions"]
@@ -92,9 +91,26 @@ def bench_table(document: Mapping[str, Any]) -> Table:
             "-" if flash is None else f"{flash:,}",
             f"{node['bytes_in']:,}",
             f"{node['bytes_out']:,}",
-            f"{wires[node['name']]:,.1f}",
             verdict[node["exact"]],
         )
+    return table
+
+
+def links_table(document: Mapping[str, Any]) -> Table:
+    """Wire by wire, what one inference takes there."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("wire")
+    for column in ("to", "baud", "tensors B", "frames", "lost", "ms", "round trip ms", "goodput B/s"):
+        table.add_column(column, justify="right")
+    for link in document["links"]:
+        figures = [f"{link[k]:,}" for k in ("bytes", "frames", "lost_frames")]
+        times = [f"{link[k]:,.1f}" for k in ("milliseconds", "round_trip_milliseconds")]
+        baud = "-" if link["baud"] is None else f"{link['baud']:,}"
+        goodput = "-" if link["goodput"] is None else f"{link['goodput']:,.0f}"
+        table.add_row(link["wire"], link["to"], baud, *figures, *times, goodput)
     return table
 
 
