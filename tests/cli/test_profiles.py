@@ -28,20 +28,19 @@ def profiled(shoal, small, tmp_path, cache):
     return tmp_path / "p.json", ran.document
 
 
-@pytest.fixture
-def altered(shoal, small, tmp_path):
-    """A profile of the small model for `host` and `esp32c3`, whose figures a test chooses: no board is needed."""
+def fabricated(model, chosen):
+    """A profile of a model for these boards: 1 ms for each operator, 5 ms for each tensor in or out."""
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
     from shoal.plan.chunks import Chunks
     from shoal.plan.steps import Options
 
-    graph = simplify(read(small))
+    graph = simplify(read(model))
     chunks = Chunks(graph)
 
-    def member(board, **more):
+    def member(board):
         found = boards.load(board)
-        works = chunks.need(0, 3, found, Options()).works
+        works = chunks.need(0, len(graph.operators), found, Options()).works
         time = {"nanoseconds": 1_000_000, "source": "emulated", "sources": ["emulated"]}
         wire = {"instructions": None, "nanoseconds": 5_000_000, "source": "board", "sources": ["board"]}
         sizes = {t: graph.tensors[t].bytes for t in (*graph.inputs, *(o.outputs[0] for o in graph.operators))}
@@ -56,7 +55,7 @@ def altered(shoal, small, tmp_path):
             "images": [
                 {
                     "first": 0,
-                    "last": 3,
+                    "last": len(graph.operators),
                     "prefer": "speed",
                     "firmware_sha256": "0" * 64,
                     "build_id": "1",
@@ -100,19 +99,26 @@ def altered(shoal, small, tmp_path):
                 "source": None,
                 "sources": [],
             },
-        } | more
+        }
+
+    return {
+        "schema": 1,
+        "tool_version": "0",
+        "date": "2020-01-01T00:00:00+00:00",
+        "model": "small",
+        "model_sha256": graph.sha256,
+        "options": {"prefer": "speed"},
+        "operators": [{"index": o.index, "kind": o.kind, "name": "n", "macs": 0} for o in graph.operators],
+        "boards": [member(b) for b in chosen],
+    }
+
+
+@pytest.fixture
+def altered(small, tmp_path):
+    """A profile of the small model for `host` and `esp32c3`, whose figures a test chooses: no board is needed."""
 
     def write(change=lambda document: None, name="p.json"):
-        document = {
-            "schema": 1,
-            "tool_version": "0",
-            "date": "2020-01-01T00:00:00+00:00",
-            "model": "small",
-            "model_sha256": graph.sha256,
-            "options": {"prefer": "speed"},
-            "operators": [{"index": o.index, "kind": o.kind, "name": "n", "macs": 0} for o in graph.operators],
-            "boards": [member("host"), member("esp32c3")],
-        }
+        document = fabricated(small, ("host", "esp32c3"))
         change(document)
         (tmp_path / name).write_text(json.dumps(document))
         return tmp_path / name
@@ -163,11 +169,10 @@ def test_a_split_takes_what_was_measured(profiled, shoal, small, tmp_path):
     assert made["nodes"][1]["sources"] == ["model"]
 
 
-def test_a_board_that_holds_only_parts_is_measured_in_parts(shoal, tmp_path, cache):
-    need_arm()
+def layers(widths):
+    """A model of fully connected layers."""
     rng = np.random.default_rng(5)
     b = ModelBuilder()
-    widths = (128, 256, 512, 64)
     x = before = b.tensor((1, widths[0]), scale=0.05, zero_point=3)
     for inputs, outputs in pairwise(widths):
         weights = b.tensor(data=rng.integers(-127, 128, (outputs, inputs), np.int8), scale=0.01, zero_point=0)
@@ -175,7 +180,27 @@ def test_a_board_that_holds_only_parts_is_measured_in_parts(shoal, tmp_path, cac
         after = b.tensor((1, outputs), scale=0.1, zero_point=-4)
         b.operator("FULLY_CONNECTED", [before, weights, bias], [after])
         before = after
-    (tmp_path / "wide.tflite").write_bytes(b.build(inputs=[x], outputs=[before]))
+    return b.build(inputs=[x], outputs=[before])
+
+
+def test_operators_are_found_behind_a_layer_that_is_shared(shoal, tmp_path):
+    model = tmp_path / "layers.tflite"
+    model.write_bytes(layers((32, 16, 16, 16)))
+    document = fabricated(model, ("host",))
+    for operator, milliseconds in zip(document["boards"][0]["operators"], (100, 200, 400), strict=True):
+        operator["nanoseconds"] = milliseconds * 10**6
+    (tmp_path / "p.json").write_text(json.dumps(document))
+    boards = ["--board", "host"] * 3
+    made = shoal("split", model, *boards, "--share", "0", "--profile", tmp_path / "p.json",
+                 "--output", tmp_path / "trio", "--json").document  # fmt: skip
+    assert 600 <= made["nodes"][2]["compute_milliseconds"] < 601
+    assert made["nodes"][0]["compute_milliseconds"] < 1
+    assert {"emulated", "model"} <= set(made["nodes"][2]["sources"])
+
+
+def test_a_board_that_holds_only_parts_is_measured_in_parts(shoal, tmp_path, cache):
+    need_arm()
+    (tmp_path / "wide.tflite").write_bytes(layers((128, 256, 512, 64)))
     described = json.loads(boards.load("netduinoplus2").path.read_text(encoding="utf-8"))
     described["shoal"]["regions"][0]["bytes"] = 64 * 1024  # the second layer has 128 KiB of weights
     (tmp_path / "tight.json").write_text(json.dumps(described), encoding="utf-8")

@@ -55,10 +55,11 @@ def ways(graph: Graph, first: int, last: int, *, carried: bool = False) -> tuple
 
 @dataclass(frozen=True)
 class Work:
-    """How a chunk's plan runs one operator, by its number in the whole network: the kernel's function, whether its
-    shape is literal, and the instructions that the cost model predicts."""
+    """How a chunk's plan runs one operator, by its number in the whole network: the tensor that it writes, the kernel's
+    function, whether its shape is literal, and the instructions that the cost model predicts."""
 
     operator: int
+    output: int
     function: str
     literal: bool
     instructions: int
@@ -185,7 +186,7 @@ class Chunks:
         plan = instant(part, board, options)
         first = part.chunk.first if part.chunk is not None else 0
         works = tuple(
-            Work(first + i, c.kernel.function, c.kernel.literal, c.instructions)
+            Work(first + i, c.outputs[0], c.kernel.function, c.kernel.literal, c.instructions)
             for i, c in enumerate(c for s in plan.steps for c in s.calls)
         )
         return _Planned(plan, predict(replace(plan, seat=ANY_SEAT) if self._among else plan), works)

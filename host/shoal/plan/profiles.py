@@ -63,9 +63,10 @@ class Ran:
 
 @dataclass(frozen=True)
 class Measured:
-    """One board's part of a profile. `entries` and `exits`: of crossing tensors, what it takes the board to take them
-    in and to give them out. `wire`, and `milliamperes` while it runs, where a board's were measured. `assumption`:
-    what its times assume beside what was measured; None where that is nothing."""
+    """One board's part of a profile. `operators`: by the tensor that each writes, which stays where a layer was cut
+    and numbers behind it moved. `entries` and `exits`: of crossing tensors, what it takes the board to take them in and
+    to give them out. `wire`, and `milliamperes` while it runs, where a board's were measured. `assumption`: what its
+    times assume beside what was measured; None where that is nothing."""
 
     board: str
     operators: Mapping[int, Ran]
@@ -77,7 +78,7 @@ class Measured:
 
     def ran(self, work: Work) -> Ran | None:
         """The operator's measurement, if it was by the kernel that is asked for."""
-        found = self.operators.get(work.operator)
+        found = self.operators.get(work.output)
         return found if found is not None and (found.function, found.literal) == (work.function, work.literal) else None
 
 
@@ -161,12 +162,15 @@ def _check_model(profile: Profile, graph: Graph, prefer: str) -> None:
 
 
 def _measured(profile: Profile, part: Mapping[str, Any], graph: Graph) -> Measured:
+    numbers = range(len(graph.operators))
     operators = {
-        o["operator"]: Ran(o["function"], o["literal"], o["instructions"], _figure(o)) for o in part["operators"]
+        graph.operators[o["operator"]].outputs[0]: Ran(o["function"], o["literal"], o["instructions"], _figure(o))
+        for o in part["operators"]
+        if o["operator"] in numbers
     }
     entries, exits = ({t["tensor"]: _figure(t[way]) for t in part["tensors"]} for way in ("entry", "exit"))
     missing = {t for o in graph.operators for t in o.outputs}.union(graph.inputs).difference(entries)
-    if missing or not all(o < len(graph.operators) for o in operators):
+    if missing or len(operators) < len(part["operators"]):
         raise BadInput(
             f"speaks of other operators or tensors than the model has, at {part['board']}", where=str(profile.path),
             advice="profile it again",
