@@ -230,11 +230,14 @@ class Step:
 
     @property
     def instructions(self) -> int:
-        """By the kernels' cost models: of whole tensors, or row by row; of checking its page and of copies."""
+        """By the kernels' cost models: of whole tensors, or row by row; of checking its page, of copies and of rows
+        that move from where they landed."""
         moved = sum(int(copy.bytes * _COPIED) for _, copy in self.copies)
         if self.segment is None:
             checked = self.page.bytes * _CHECKED if self.page else 0
             return sum(c.instructions for c in self.calls) + checked + moved
+        landed = ((rows.pitch, rows.landing) for part in self.segment.parts for rows in part.inputs)
+        moved += sum(at.moved * moving_instructions(pitch) for pitch, at in landed if at is not None)
         return sum(c.band.instructions for c in self.calls if c.band is not None) + moved
 
 
