@@ -215,7 +215,7 @@ def _figures(
             compute = milliseconds / 1000
             receives, retains = _slots(folder, name, parts[number])
         members.append(replay.Member(name, number, compute, receives, retains))
-    wires = [replay.Wire(w.name, w.ends, *_line(folder, w)[:2]) for w in made.wires]
+    wires = [replay.Wire(w.name, w.ends, *_line(folder, w)[:2], made.link) for w in made.wires]
     figures = replay.figures(events, members, wires, made.shoal.in_flight)
     sources = ordered(["model", *(source for _, source, _ in found)])
     said = "; ".join(dict.fromkeys(f"{name}: {why}" for name, _, why in found))

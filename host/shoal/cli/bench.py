@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from shoal.cli.command import Result, command
-from shoal.cli.options import meter_option, node_option, plan_options, plot_option, shoal_options, target_argument
+from shoal.cli.options import (
+    meter_option,
+    new_file,
+    node_option,
+    plan_options,
+    plot_option,
+    shoal_options,
+    target_argument,
+)
 
 #: runs where nothing is said: a board's cycles vary a little, an emulator's counts do not
 _RUNS = {"serial": 10}
@@ -21,6 +29,7 @@ _RUNS = {"serial": 10}
         ("the same as a picture", "shoal bench kws.tflite --board netduinoplus2 --plot kws.png"),
         ("the same as a file, for `shoal compare`", "shoal bench build/kws --steps --json > kws.json"),
         ("the boards of a shoal, each and as one", "shoal bench trio"),
+        ("and who does what when, as a page and as a picture", "shoal bench trio --html trio.html --plot trio.png"),
         ("milliseconds, on a real board", "shoal bench build/kws --node serial:/dev/ttyACM0 --runs 50"),
         ("and what it draws", "shoal bench build/kws --node serial:/dev/ttyACM0 --meter ppk2:/dev/ttyACM1"),
     ]
@@ -33,7 +42,14 @@ _RUNS = {"serial": 10}
     " pipeline's rate on a shoal.",
 )
 @click.option("--steps", is_flag=True, help="Measure every step, too.")
-@plot_option("Also draw the steps, as .png, .svg or .pdf; implies --steps.")
+@plot_option("Also draw the steps, as .png, .svg or .pdf; implies --steps. Of a shoal: who does what when.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=new_file,
+    help="Of a shoal: also write a page with its nodes, who does what when, and stages.",
+)
 @meter_option
 @node_option
 @shoal_options
@@ -44,6 +60,7 @@ def bench(
     runs: int | None,
     steps: bool,
     plot: Path | None,
+    html: Path | None,
     meter: str | None,
     node: tuple[str, ...],
     how: dict[str, Any],
@@ -62,12 +79,8 @@ def bench(
     from shoal.errors import BadInput, DoesNotFit, NodeError
 
     if shoals.is_shoal(target):
-        if plot is not None or steps:
-            raise BadInput(
-                "steps are one board's",
-                where="--plot" if plot else "--steps",
-                advice="measure a node's folder in DIR",
-            )
+        if steps:
+            raise BadInput("steps are one board's", where="--steps", advice="measure a node's folder in DIR")
         if meter is not None:
             raise BadInput(
                 "a meter measures one board",
@@ -79,8 +92,12 @@ def bench(
             node,
             runs,
             shoals.How(**how),
+            plot,
+            html,
         )
     shoals.only_of_a_shoal(how)
+    if html is not None:
+        raise BadInput("a page of one board", where="--html", advice="`shoal compare … --html FILE` writes it")
     made = open_target(target, board, plan_options)
     spec = node_spec(node, made.board)
     if plot is not None and spec == "host":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.command import Result
-from shoal.errors import BadInput, DoesNotFit, NodeError
+from shoal.errors import BadInput, DoesNotFit, NodeError, ShoalError
 from shoal.render.shoal import is_shoal, load, tensor
 
 if TYPE_CHECKING:
@@ -282,8 +282,16 @@ def _origin(shoal: Shoal, name: str, made: Opened) -> dict[str, Any]:
 _MEASURED = 20
 
 
-def bench(shoal: Shoal, node: Sequence[str], runs: int | None, how: How = How()) -> Result:
-    """`runs`: inputs that are measured; None: as many as tell a pipeline's rate."""
+def bench(
+    shoal: Shoal,
+    node: Sequence[str],
+    runs: int | None,
+    how: How = How(),
+    plot: Path | None = None,
+    html: Path | None = None,
+) -> Result:
+    """`runs`: inputs that are measured; None: as many as tell a pipeline's rate. `plot`, `html`: files for a picture
+    and a page of who does what when."""
     from shoal.bench.shoal import Folder, hidden
     from shoal.bench.shoal import bench as measure
     from shoal.cli.console import console, progress
@@ -315,6 +323,7 @@ def bench(shoal: Shoal, node: Sequence[str], runs: int | None, how: How = How())
     error = None
     if document["exact"] is False:
         error = DoesNotFit(f"the answer is not the reference's: {document['exact_reason']}", where=document["model"])
+    drawn = _drawn(document, error, plot, html)
 
     def show() -> None:
         from shoal.report.shoal import bench_line, bench_table, links_table
@@ -322,8 +331,29 @@ def bench(shoal: Shoal, node: Sequence[str], runs: int | None, how: How = How())
         console().print(bench_table(document))
         console().print(links_table(document))
         click.echo(bench_line(document))
+        for what, path in drawn.items():
+            click.echo(f"{what}: {path}")
 
-    return Result(document, show, error)
+    return Result(document | drawn, show, error)
+
+
+def _drawn(
+    document: Mapping[str, Any], error: ShoalError | None, plot: Path | None, html: Path | None
+) -> dict[str, str]:
+    """Writes what is asked for; the members that name it."""
+    from shoal import __version__
+    from shoal.report import gantt
+    from shoal.report.page import shoal_page
+
+    drawn = {}
+    if plot is not None:
+        gantt.save(document, plot)
+        drawn["plot"] = str(plot)
+    if html is not None:
+        shown = document if error is None else {**document, "error": error.as_json()}
+        html.write_text(shoal_page(shown, __version__), encoding="utf-8")
+        drawn["html"] = str(html)
+    return drawn
 
 
 def test(shoal: Shoal, node: Sequence[str], input_: Path | None, count: int, junit: Path | None) -> Result:

@@ -22,13 +22,15 @@ from shoal.network.graph import Graph
 
 @dataclass(frozen=True)
 class Opened:
-    """`ports` of the nodes that were started, and what --node said of them, by name; `wires` that `relay` carries."""
+    """`ports` of the nodes that were started, and what --node said of them, by name; `wires` that `relay` carries, as
+    well as `link` says."""
 
     shoal: Shoal
     ports: Mapping[str, Ports]
     specs: Mapping[str, str]
     relay: Relay
     wires: Sequence[Joint]
+    link: Conditions
 
 
 def _quietly(what: str) -> AbstractContextManager[object]:
@@ -88,4 +90,4 @@ def open_shoal(
                     timing=timing or Timing(),
                 )
             )
-        yield Opened(shoal, ports, specs, relay, wired.wires)
+        yield Opened(shoal, ports, specs, relay, wired.wires, link)
