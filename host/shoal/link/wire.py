@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shoal.link.frames import MAX_PAYLOAD, OVERHEAD
-from shoal.link.messages import MAX_WRITE
+from shoal.link.messages import MAX_DELIVER
 
 #: bits of a byte on a serial line: eight, start and stop
 _LINE_BITS = 10
@@ -12,6 +12,10 @@ _LINE_BITS = 10
 PIPE = 1e8
 
 
+#: bytes of a frame that acknowledges a piece: its status alone
+_ANSWER = OVERHEAD + 1
+
+
 def goodput(baud: int) -> float:
-    """Bytes of a tensor per second, in full frames; requests, answers and repeated frames are not counted."""
-    return baud / _LINE_BITS * MAX_WRITE / (MAX_PAYLOAD + OVERHEAD)
+    """Bytes of a tensor per second, in full frames, each acknowledged before the next; nothing repeated."""
+    return baud / _LINE_BITS * MAX_DELIVER / (MAX_PAYLOAD + OVERHEAD + _ANSWER)
