@@ -32,7 +32,7 @@ void harness_main(void) {
 }
 
 void hal_init(void) {
-    serial_start();
+    serial_start(SHOAL_RING_BYTES);
 #if defined(SHOAL_TRIGGER_PIN)
     pinMode(SHOAL_TRIGGER_PIN, OUTPUT);
     digitalWrite(SHOAL_TRIGGER_PIN, LOW);

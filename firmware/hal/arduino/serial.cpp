@@ -12,7 +12,10 @@ static HardwareSerial ports[SHOAL_UARTS] = {
 
 SET_LOOP_TASK_STACK_SIZE(SHOAL_STACK_BYTES);
 
-void serial_start(void) {
+void serial_start(uint32_t ring_bytes) {
+    for (HardwareSerial &port : ports) {
+        port.setRxBufferSize(ring_bytes);
+    }
     ports[0].begin(SHOAL_UART0_BAUD, SERIAL_8N1, SHOAL_UART0_RX_PIN, SHOAL_UART0_TX_PIN);
 #if SHOAL_UARTS > 1
     ports[1].begin(SHOAL_UART1_BAUD, SERIAL_8N1, SHOAL_UART1_RX_PIN, SHOAL_UART1_TX_PIN);

@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-void serial_start(void);
+/* `ring_bytes`: what each port receives while nobody looks. */
+void serial_start(uint32_t ring_bytes);
 int serial_get(unsigned port);
 bool serial_put(unsigned port, uint8_t byte);
 void serial_flush(unsigned port);

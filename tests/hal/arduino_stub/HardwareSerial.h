@@ -10,6 +10,7 @@ class HardwareSerial {
   public:
     explicit HardwareSerial(int number);
     void begin(unsigned long baud, uint32_t config, int8_t rx, int8_t tx);
+    size_t setRxBufferSize(size_t bytes);
     int available();
     int read();
     size_t write(uint8_t byte);
