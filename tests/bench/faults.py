@@ -77,10 +77,17 @@ class Bench:
     """A shoal's folder, inputs, and what the reference makes of them."""
 
     def __init__(
-        self, directory: Path, specs: Mapping[str, str], inputs: Sequence[list[Array]], timing: Timing
+        self,
+        directory: Path,
+        specs: Mapping[str, str],
+        inputs: int | Sequence[list[Array]],
+        timing: Timing | None = None,
     ) -> None:
+        """`inputs`: arrays, or how many made-up ones."""
         self.described = load(directory)
         self.folder = Folder(directory, self.described, network(directory, self.described))
+        if isinstance(inputs, int):
+            inputs = [self.folder.made_up(1 + i) for i in range(inputs)]
         self.plans = described_plans(self.described)
         self.specs, self.timing = specs, timing
         known = Reference(directory / self.described["model"]["file"], self.described["slices"])
@@ -174,10 +181,6 @@ def _harm(made: Opened, trial: Trial, due: threading.Event, done: threading.Even
             made.relay.mend(wire)
 
 
-def random_inputs(folder: Folder, count: int) -> list[list[Array]]:
-    return [folder.made_up(1 + i) for i in range(count)]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path, help="a shoal's folder")
@@ -187,16 +190,15 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, help="real inputs as .npy")
     parser.add_argument("--node", default="emulator", choices=("emulator", "host"))
     given = parser.parse_args()
-    described = load(given.directory)
-    folder = Folder(given.directory, described, network(given.directory, described))
-    inputs = random_inputs(folder, given.inputs)
+    inputs: int | list[list[Array]] = given.inputs
     if given.rows:
         inputs = [[np.ascontiguousarray(x[None])] for x in np.load(given.rows)[: given.inputs]]
-    specs = {n["name"]: "host" if n["board"] == "host" else given.node for n in described["nodes"]}
-    bench = Bench(given.directory, specs, inputs, QUICK if given.node == "host" else Timing())
+    nodes = load(given.directory)["nodes"]
+    specs = {n["name"]: "host" if n["board"] == "host" else given.node for n in nodes}
+    bench = Bench(given.directory, specs, inputs, QUICK if given.node == "host" else None)
     ended: collections.Counter[str] = collections.Counter()
     bad, longest = [], 0.0
-    for number, trial in enumerate(trials(described, given.trials, given.seed, bench.frames())):
+    for number, trial in enumerate(trials(bench.described, given.trials, given.seed, bench.frames())):
         outcome = bench.run(trial)
         ended[f"{trial.kind}: {outcome.ended}"] += 1
         longest = max(longest, outcome.seconds)
