@@ -52,3 +52,17 @@ def test_board_and_output_must_be_named(shoal, small, tmp_path, missing):
     del given[missing]
     ran = shoal("generate", small, *next(iter(given.items())), "--json")
     assert ran.code == 2 and missing in ran.document["error"]["what"]
+
+
+def test_variants_lie_in_one_image_and_the_same_network_costs_nothing(shoal, small, large, tmp_path):
+    asked = ["--board", "host", "--output", tmp_path / "made", "--json"]
+    ran = shoal("generate", small, "--variant", small, "--variant", large, *asked)
+    assert ran.code == 0, ran.out
+    first, same, other = ran.document["variants"]
+    assert same["added_weights_bytes"] == 0 < first["added_weights_bytes"]
+    assert first["model_sha256"] == same["model_sha256"] != other["model_sha256"]
+    assert ran.document["weights_bytes"] == first["added_weights_bytes"] + other["added_weights_bytes"]
+    shared = json.loads((tmp_path / "made" / "manifest.json").read_text())["residents"][0]["receive_offset"]
+    assert other["arena_bytes"] <= shared < other["arena_bytes"] + 16
+    refused = shoal("generate", small, "--variant", small, "--feed", "rows", *asked)
+    assert refused.code == 2 and "whole tensors" in refused.document["error"]["what"]

@@ -1,4 +1,4 @@
-/* Runs chunks of an image by its tables. Of each one, stdin has where it begins and ends (two bytes each) and, for
+/* Runs chunks of an image by its tables. Of each one, stdin has where it begins and ends (two bytes each), its variant (two bytes) and, for
  * every tensor that is live where it begins, its bytes; stdout gets those that are live where it ends. */
 #include "runtime/model.h"
 
@@ -10,10 +10,10 @@ static int is_live(const model_crossing *tensor, unsigned boundary) {
 }
 
 int main(void) {
-    uint16_t cut[2];
+    uint16_t cut[3];
     while (fread(cut, sizeof cut, 1, stdin) == 1) {
         const model_chunk *chunk = image.chunks;
-        while (chunk->first > cut[0] || chunk->last < cut[1]) {
+        while (chunk->variant != cut[2] || chunk->first > cut[0] || chunk->last < cut[1]) {
             ++chunk;
         }
         memset(model_arena(0), 0x55, image.arena_bytes);

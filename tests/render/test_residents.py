@@ -19,14 +19,16 @@ from shoal.network.read_tflite import read
 from shoal.network.simplify import simplify
 from shoal.plan.chunks import chunk
 from shoal.plan.planner import instant, plan
-from shoal.plan.residents import NO_ROUTE, image, routes
+from shoal.plan.residents import NO_ROUTE, added_bytes, image, routes
 from shoal.plan.steps import Options, Seat
+from shoal.plan.variants import together
 from shoal.render import manifest, project
+from tflite_builder import ModelBuilder
 
 SEAT = Seat(2, routes("chain", 2, 3))
 
 
-def run_cuts(folder, cuts, whole, values):
+def run_cuts(folder, cuts, whole, values, variant=0):
     """For each cut the bytes of the tensors that are live at its end."""
     sources = [*(folder / "model").glob("*.c"), folder / "firmware" / "image.c", Path(__file__).with_name("cuts.c")]
     command = [
@@ -44,7 +46,8 @@ def run_cuts(folder, cuts, whole, values):
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr[:4000]
     asked = b"".join(
-        np.array([f, n], np.uint16).tobytes() + b"".join(values[t].tobytes() for t in whole.live(f)) for f, n in cuts
+        np.array([f, n, variant], np.uint16).tobytes() + b"".join(values[t].tobytes() for t in whole.live(f))
+        for f, n in cuts
     )
     ran = subprocess.run([folder / "cuts"], input=asked, capture_output=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr.decode(errors="replace")[:4000]
@@ -124,3 +127,49 @@ def test_single_boards_have_no_tables(data, tmp_path):
     described = json.loads((tmp_path / "made" / "manifest.json").read_text())
     assert (described["seat"], described["residents"]) == (None, [])
     assert "model_chunk" not in (tmp_path / "made" / "firmware" / "image.c").read_text()
+
+
+def requantized(tmp_path, name, scales, zero_points):
+    """A convolution, a depthwise one and a fully connected layer: the same weights each time, other activations."""
+    rng = np.random.default_rng(5)
+    b = ModelBuilder()
+    x = source = b.tensor((1, 8, 8, 4), scale=scales[0], zero_point=zero_points[0])
+
+    def layer(kind, shape, extent, place, **options):
+        nonlocal source
+        weights = b.tensor(data=rng.integers(-127, 128, shape).astype(np.int8), scale=0.01)
+        channels = shape[0] if kind != "DEPTHWISE_CONV_2D" else shape[-1]
+        bias = b.tensor(data=rng.integers(-500, 500, channels).astype(np.int32), scale=0.01 * scales[place - 1])
+        made = b.tensor(extent, scale=scales[place], zero_point=zero_points[place])
+        b.operator(kind, [source, weights, bias], [made], **options)
+        source = made
+
+    same = {"padding": "SAME", "stride_h": 1, "stride_w": 1, "activation": "NONE"}
+    layer("CONV_2D", (16, 3, 3, 4), (1, 8, 8, 16), 1, **same)
+    layer("DEPTHWISE_CONV_2D", (1, 3, 3, 16), (1, 8, 8, 16), 2, depth_multiplier=1, **same)
+    layer("FULLY_CONNECTED", (24, 1024), (1, 24), 3, activation="NONE")
+    path = tmp_path / f"{name}.tflite"
+    path.write_bytes(b.build(inputs=[x], outputs=[source]))
+    return path
+
+
+@pytest.mark.parametrize("board", ["host", "mps2_an386", "esp32c3"])
+def test_another_quantization_of_the_same_weights_takes_its_tables_alone(tmp_path, board):
+    calm = requantized(tmp_path, "calm", (0.05, 0.06, 0.07, 0.2), (-1, 3, -5, 0))
+    loud = requantized(tmp_path, "loud", (0.09, 0.04, 0.11, 0.3), (7, -8, 2, 1))
+    graphs = [simplify(read(path)) for path in (calm, loud)]
+    made = together(graphs, boards.load(board), Options())
+    first, second = added_bytes(made.residents)
+    # per output channel a bias, a multiplier, a shift, and what one kernel has besides: of at most four bytes each
+    channels = 16 + 16 + 24
+    assert first > 24 * 1024
+    assert 0 < second <= 4 * 4 * channels
+    assert made.weights_bytes == first + second
+    assert made.arena_bytes < sum(one.plan.arena_bytes for one in made.residents) + 256 + 24 + 32
+    project.write(made, calm.read_bytes(), tmp_path / "made")
+    x = np.random.default_rng(1).integers(-128, 128, (1, 8, 8, 4)).astype(np.int8)
+    for variant, graph in enumerate(graphs):
+        values = trace(graph, [x])
+        cuts = [(0, 3), (1, 2), (2, 3)]
+        for (_, last), got in zip(cuts, run_cuts(tmp_path / "made", cuts, graph, values, variant), strict=True):
+            assert got == b"".join(values[t].tobytes() for t in graph.live(last))

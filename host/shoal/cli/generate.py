@@ -16,14 +16,27 @@ from shoal.cli.options import model_argument, options_of, output_option, plan_op
         ("a folder that builds with PlatformIO", "shoal generate kws.tflite --board netduinoplus2 --output build/kws"),
         ("the least flash, at most 20 KB of arena",
          "shoal generate kws.tflite --board nucleo_f103rb --prefer size --ram-budget 20KB --output build/kws"),
+        ("two networks of the same weights in one image, which a packet chooses from",
+         "shoal generate calm.tflite --variant loud.tflite --board netduinoplus2 --output build/both"),
         ("then build it, and try it on the board's emulator", "shoal build build/kws && shoal test build/kws"),
     ]
 )  # fmt: skip
 @model_argument
 @click.option("--board", metavar="BOARD", required=True, help="A board's id or file.")
 @output_option("The folder to write; an earlier generated one is replaced.", required=True)
+@click.option(
+    "--variant",
+    "variants_",
+    metavar="OTHER",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Another .tflite for the same image, repeatable: a packet names the one that runs, by its number. What has the"
+    " same weights takes its tables alone.",
+)
 @plan_options
-def generate(model: Path, board: str, output: Path, plan_options: dict[str, Any]) -> Result:
+def generate(
+    model: Path, board: str, output: Path, variants_: tuple[Path, ...], plan_options: dict[str, Any]
+) -> Result:
     """Write a model's C and firmware project for a board.
 
     DIR stands alone: the model as plain C (model/NAME.h is its interface; DIR is a PlatformIO library, too), the
@@ -35,11 +48,13 @@ def generate(model: Path, board: str, output: Path, plan_options: dict[str, Any]
     from shoal.network.read_tflite import read
     from shoal.network.simplify import simplify
     from shoal.plan.planner import plan
+    from shoal.plan.variants import together
     from shoal.render import manifest, project
 
     chosen = boards.load(board)
+    graphs, options = [simplify(read(path)) for path in (model, *variants_)], options_of(plan_options)
     with planning() as progress:
-        planned = plan(simplify(read(model)), chosen, options_of(plan_options), progress)
+        planned = together(graphs, chosen, options) if variants_ else plan(graphs[0], chosen, options, progress)
     project.write(planned, model.read_bytes(), output)
     made = manifest.load(output)
     document = {
@@ -54,6 +69,10 @@ def generate(model: Path, board: str, output: Path, plan_options: dict[str, Any]
         "macs": made["macs"],
         "steps": len(made["steps"]),
         "files": len(made["files"]) + 1,
+        "variants": [
+            {k: r[k] for k in ("variant", "model_sha256", "arena_bytes", "added_weights_bytes")}
+            for r in made["residents"]
+        ],
     }
 
     def show() -> None:
@@ -62,5 +81,7 @@ def generate(model: Path, board: str, output: Path, plan_options: dict[str, Any]
             f" arena {made['arena_bytes']:,} B, weights {made['weights_bytes']:,} B\n"
             f"next: shoal build {output}"
         )
+        for one in document["variants"]:
+            click.echo(f"variant {one['variant']}: {one['added_weights_bytes']:,} B of constants more")
 
     return Result(document, show)

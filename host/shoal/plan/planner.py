@@ -242,12 +242,12 @@ def _preferred(graph: Graph, board: Board, options: Options) -> Plan:
     if options.prefer == "ram":
         made = _least(graph, board, options)
     else:
-        made = _made(graph, board, options, chooser.preferred())
+        made = by_calls(graph, board, options, chooser.preferred())
     needed = predict(made)
     short = missing(made, needed)[1]
     if short <= 0:
         return made
-    return _made(graph, board, options, chooser.within(needed.code_bytes + needed.weights_bytes - short))
+    return by_calls(graph, board, options, chooser.within(needed.code_bytes + needed.weights_bytes - short))
 
 
 def _least(graph: Graph, board: Board, options: Options) -> Plan:
@@ -262,7 +262,7 @@ def _least(graph: Graph, board: Board, options: Options) -> Plan:
     within = [next(call for needed, call in calls if needed <= most) for calls in live]
     least = [min(calls, key=lambda c: c[0])[1] for calls in live]
     found = (within, least, Chooser(every, board, "size").preferred())
-    return min((_made(graph, board, options, calls) for calls in found), key=lambda made: made.arena_bytes)
+    return min((by_calls(graph, board, options, calls) for calls in found), key=lambda made: made.arena_bytes)
 
 
 def choices(graph: Graph, board: Board) -> tuple[tuple[Call, ...], ...]:
@@ -278,8 +278,8 @@ def _candidates(graph: Graph, features: frozenset[str]) -> tuple[tuple[Call, ...
     return tuple(tuple(kind(o.kind).calls(o, graph.tensors, features)) for o in graph.operators)
 
 
-def _made(graph: Graph, board: Board, options: Options, calls: Sequence[Call]) -> Plan:
-    """One step for each operator, by its call."""
+def by_calls(graph: Graph, board: Board, options: Options, calls: Sequence[Call]) -> Plan:
+    """The plan of one step for each operator, by its call over whole tensors, whether it fits or not."""
     work = _work(graph, board.core.features, "whole", "whole", 0)
     cuts = []
     for k, call in enumerate(calls):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from shoal.operators.base import Call
 from shoal.plan.assemble import unique_constants
 from shoal.plan.fit import missing
 from shoal.plan.predict import Prediction
@@ -53,6 +54,18 @@ def shares(plan: Plan, other: Plan) -> bool:
         and plan.spans[0].region == other.spans[0].region
         and not (plan.store_bytes or other.store_bytes)
     )
+
+
+def added_bytes(residents: Sequence[Resident]) -> list[int]:
+    """Of each, the bytes of constants in flash that none before it has."""
+    calls: list[Call] = []
+    found, before = [], 0
+    for one in residents:
+        calls += [c for s in one.plan.steps if s.page is None for c in s.calls]
+        held = sum(c.bytes for c in unique_constants(calls))
+        found.append(held - before)
+        before = held
+    return found
 
 
 def roomier(plan: Plan, receive_bytes: int, retain_bytes: int) -> Plan:

@@ -16,6 +16,7 @@ from shoal.errors import BadInput
 from shoal.network.graph import Graph
 from shoal.operators.columns import Columns
 from shoal.plan.addresses import solver
+from shoal.plan.residents import added_bytes
 from shoal.plan.steps import Plan, Resident, Rows, Segment, Step
 from shoal.render.residents import boundaries
 from shoal.render.text import c_ident
@@ -65,7 +66,10 @@ def describe(plan: Plan, model_file: str, model_bytes: int) -> dict[str, Any]:
         ],
         "boundaries": len(graph.operators) + 1,
         "seat": None if plan.seat is None else asdict(plan.seat),
-        "residents": [_resident(r) for r in plan.residents],
+        "residents": [
+            _resident(one) | {"added_weights_bytes": more}
+            for one, more in zip(plan.residents, added_bytes(plan.residents), strict=True)
+        ],
     }
 
 
@@ -79,6 +83,7 @@ def _resident(resident: Resident) -> dict[str, Any]:
     step begins; and where tensors wait."""
     return {
         "variant": resident.variant,
+        "model_sha256": resident.plan.graph.sha256,
         "first": resident.first,
         "last": resident.last,
         "step": resident.step,
