@@ -102,6 +102,9 @@ SHOAL_LINK static void place(row_link *rows, uint8_t *page, bool waits) {
 
 SHOAL_LINK void rows_ahead(void *page, uint32_t offset, uint32_t bytes, void *context) {
     row_link *rows = context;
+    if (SHOAL_NODE) {
+        return; /* between its steps, a shoal's node takes out what comes in: nothing waits there */
+    }
     const uint64_t start = hal_cycles();
     if (rows->next_offset != offset) {
         rows->next_offset = offset;

@@ -216,6 +216,31 @@ def mistreated(random: Random) -> tiny_shoal.Mistreat:
     return change
 
 
+def test_pages_come_from_the_host_while_a_chunk_runs(elf: Path) -> None:
+    with chained(Kind(elf, store=True), 2) as shoal:
+        shoal.start_epoch(13)
+        shoal.store = Random(1).randbytes(400)
+        given = samples(24, 3)
+        for number, x in enumerate(given, 1):
+            shoal.give(1, number, chain_plan(1), x)
+        for number, x in enumerate(given, 1):
+            shoal.until(lambda number=number: 13 in shoal.tensors[number])
+            page = shoal.store[7:307]
+            assert shoal.tensors[number][13] == bytes((p + y) & 255 for p, y in zip(page, made(x)[13], strict=True))
+        assert shoal.pulled == {(2, number) for number in (1, 2, 3)}
+
+
+def test_what_a_chunk_cannot_fetch_is_reported_and_gives_nothing(elf: Path) -> None:
+    with chained(Kind(elf, store=True), 1) as shoal:
+        shoal.start_epoch(13)
+        [x] = samples(25, 1)
+        shoal.give(1, 1, chain_plan(), x)  # the store is empty
+        shoal.until(lambda: 1 in shoal.done[1])
+        assert shoal.done[1][1].code == Status.NO_ANSWER
+        assert not shoal.tensors[1]
+        assert shoal.state(1).state == "idle"
+
+
 def test_a_restarted_node_is_told_of_and_a_new_epoch_works(chain: Kind) -> None:
     with chained(chain, 2) as shoal:
         shoal.start_epoch(21)

@@ -44,13 +44,14 @@ class Starts(Protocol):
 
 @dataclass(frozen=True)
 class Kind:
-    """How all nodes of a shoal are: the program, whether in a chain or a star, with slots or without, and how often
-    each of their steps looks at the link."""
+    """How all nodes of a shoal are: the program, whether in a chain or a star, with slots or without, how often each
+    of their steps looks at the link, and whether they fetch a page."""
 
     elf: Path
     chained: bool = True
     slots: bool = True
     ticks: int = 1
+    store: bool = False
 
     def environment(self, number: int) -> dict[str, str]:
         """Of node `number`: in a chain, lower ones are on its port 0."""
@@ -60,6 +61,7 @@ class Kind:
             "TINY_ROUTES": routes,
             "TINY_SLOTS": str(int(self.slots)),
             "TINY_TICKS": str(self.ticks),
+            "TINY_STORE": str(int(self.store)),
         }
 
     def start(self, number: int) -> tuple[Stream, Stream]:
@@ -122,6 +124,9 @@ class Shoal:
         self._partial: defaultdict[tuple[int, int], bytearray] = defaultdict(bytearray)
         self.done: defaultdict[int, dict[int, Done]] = defaultdict(dict)
         self.lost: list[tuple[int, messages.Lost]] = []
+        #: what nodes fetch pages from, and the runs that they said it was for
+        self.store = b""
+        self.pulled: set[tuple[int, int]] = set()
         #: whether node 0 leaves questions unanswered
         self.deaf = False
         #: takes the answers to a session's requests
@@ -205,6 +210,10 @@ class Shoal:
     def _serve(self, frame: Frame) -> bytes:
         if frame.type == Type.ECHO:
             return b"\0" + frame.payload
+        if frame.type == Type.PULL:
+            asked = messages.Asked.unpack(Type.PULL, frame.payload)
+            self.pulled.add((frame.source, asked.session + (asked.sequence << 16)))
+            return b"\0" + self.store[asked.offset : asked.offset + asked.size]
         epoch, inference = struct.unpack_from("<II", frame.payload)
         if epoch != self.epoch:
             return bytes([Status.EPOCH])

@@ -34,6 +34,7 @@ enum {
 };
 
 static long ticks = 1; /* of each step */
+static long stored;    /* whether y has a page of the store added to it */
 
 __attribute__((aligned(16))) static uint8_t arena[RETAIN + SLOT];
 
@@ -57,7 +58,8 @@ static void make_b(void) {
 
 static void make_y(void) {
     for (unsigned i = 0; i < X_BYTES; i++) {
-        arena[Y + i] = (uint8_t)(arena[B + i] ^ arena[X + i]);
+        const uint8_t page = stored != 0 ? arena[Y + i] : 0;
+        arena[Y + i] = (uint8_t)(page + (arena[B + i] ^ arena[X + i]));
         arena[X + i] = 0xDD;
     }
 }
@@ -100,7 +102,10 @@ static void make_z(void) {
 static void run_steps(unsigned first, unsigned last, model_io *io) {
     static void (*const steps[])(void) = {make_a, make_b, make_y, make_p, make_q, make_z};
     io->status = 0;
-    for (unsigned i = first; i < last; i++) {
+    for (unsigned i = first; i < last && io->status == 0; i++) {
+        if (stored != 0 && steps[i] == make_y) {
+            io->status = io->fetch(arena + Y, 7, X_BYTES, io->context);
+        }
         steps[i]();
         for (long tick = 0; tick < ticks; tick++) {
             SHOAL_TICK();
@@ -168,7 +173,8 @@ extern const model_image image __attribute__((alias("made")));
 
 #if defined(__linux__)
 /* One program is every node: its environment says which, before the firmware starts. TINY_NODE: its number;
- * TINY_ROUTES: a digit for each node's port; TINY_SLOTS: 0 where it has none; TINY_TICKS: of each step. */
+ * TINY_ROUTES: a digit for each node's port; TINY_SLOTS: 0 where it has none; TINY_TICKS: of each step;
+ * TINY_STORE: 1 where it fetches a page. */
 __attribute__((constructor(101))) static void read_environment(void) {
     const char *routes = getenv("TINY_ROUTES");
     made.node = (uint8_t)atoi(getenv("TINY_NODE"));
@@ -176,6 +182,7 @@ __attribute__((constructor(101))) static void read_environment(void) {
         made.routes[i] = *routes == '\0' ? MODEL_NO_ROUTE : (uint8_t)(*routes++ - '0');
     }
     ticks = atol(getenv("TINY_TICKS"));
+    stored = atol(getenv("TINY_STORE"));
     for (unsigned i = 0; atoi(getenv("TINY_SLOTS")) == 0 && i < sizeof chunks / sizeof chunks[0]; i++) {
         chunks[i].receive_bytes = chunks[i].retain_bytes = 0;
     }
