@@ -51,7 +51,11 @@ def test_who_does_what(live):
     live(frame(Type.DELIVER, 0, 1, 5))  # the next input comes in meanwhile
     assert "computing" in line(live, "left")
     live(Ran("left", 4, 1000, 1, 3072, 4096, 0))
-    assert "sending" in line(live, "left") and "3,072" in line(live, "left") and "4,096" in line(live, "left")
+    assert "receiving" in line(live, "left") and "3,072" in line(live, "left") and "4,096" in line(live, "left")
+    live(frame(Type.DELIVER, 1, 2, 5))
+    assert "sending" in line(live, "left") and "receiving" in line(live, "right")
+    live(Ran("left", 5, 1000, 0, 3072, 4096, 0))
+    assert "idle" in line(live, "left")
     live(NodeSeen("left", "waiting", 4, 1, "right"))
     assert "waiting for right" in line(live, "left")
     live(NodeSeen("right", "lost"))

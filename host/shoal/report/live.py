@@ -75,8 +75,8 @@ class Live:
                     node.queue = event.queue
                     node.bytes_in += event.bytes_in
                     node.bytes_out += event.bytes_out
-                    if node.state == "running":
-                        node.state = "sending"
+                    # told last of an inference: what it gave is with whoever reads it
+                    node.state = "receiving" if event.queue else "idle"
                 case Answered():
                     self._answered.add(event.inference)
                 case Turned():
