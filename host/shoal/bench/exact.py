@@ -12,6 +12,7 @@ import numpy as np
 from shoal.bench.reference import Reference
 from shoal.link.node import Node
 from shoal.operators.floats import EXP_TOLERANCE
+from shoal.render.manifest import own_steps
 from shoal.tensors import Array
 
 #: operators whose outputs hide differences of their inputs
@@ -73,7 +74,7 @@ def unknown(manifest: Mapping[str, Any]) -> str | None:
 def in_front_of_saturation(manifest: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]] | None:
     """The step that makes the input of a final softmax or logistic, and that tensor; None where the model does not end
     in one, or the tensor is the model's own input, or never whole."""
-    steps = manifest["steps"]
+    steps = own_steps(manifest)
     last = next((i for i in reversed(range(len(steps))) if steps[i]["kind"] not in _CARRYING), None)
     if not last or steps[last]["kind"] not in _SATURATING:
         return None

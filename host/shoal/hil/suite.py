@@ -18,6 +18,7 @@ from shoal.hil.garbled import Garbled
 from shoal.hil.subject import Subject
 from shoal.link.client import Stream, StreamNode
 from shoal.link.messages import FaultKind
+from shoal.render.manifest import own_steps
 from shoal.tensors import Array
 
 
@@ -102,7 +103,7 @@ def step_by_step(subject: Subject) -> str:
     session, inputs = subject.session, subject.inputs[0]
     whole = _bytes(session.run(inputs).outputs)
     session.load(inputs)
-    count = len(subject.manifest["steps"])
+    count = len(own_steps(subject.manifest))
     for step in range(count):
         session.node.run_steps(step, step + 1)
     alone = _bytes([session.read(t) for t in subject.manifest["outputs"]])

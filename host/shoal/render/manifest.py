@@ -238,6 +238,13 @@ def _channels(plan: Plan, index: int) -> list[int] | None:
     return None if left is None else list(left)
 
 
+def own_steps(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The steps of what a folder runs by itself: all of them or, of an image of several plans, the first one's."""
+    steps: list[dict[str, Any]] = manifest["steps"]
+    held = manifest.get("residents")
+    return steps[: held[0]["steps"]] if held else steps
+
+
 def kinds(step: Mapping[str, Any]) -> list[str]:
     """The kinds of the operators that a manifest's step runs."""
     if step["segment"] is None:
