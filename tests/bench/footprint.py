@@ -34,13 +34,15 @@ from shoal.errors import DoesNotFit
 from shoal.network.graph import Graph
 from shoal.network.read_tflite import read
 from shoal.network.simplify import simplify
+from shoal.operators.base import Call
 from shoal.plan import predict
 from shoal.plan.planner import lay_out
-from shoal.plan.sharing import by_function, common
-from shoal.plan.steps import Options, Plan
+from shoal.plan.sharing import by_function, by_rows, common
+from shoal.plan.steps import Options, Plan, Segment
 from shoal.render import model as rendering
 from shoal.render import project
 from shoal.render.platformio import MODEL_FLAGS
+from shoal.render.segment import row_key
 
 OUTPUT = Path(predict.__file__).with_name("footprint.json")
 #: compiles for Xtensa where the vendor's compiler is not at hand; no C library comes with it
@@ -127,6 +129,14 @@ def plans(graph: Graph, board: Board) -> list[Plan]:
     return found
 
 
+def row_functions(segments: list[Segment]) -> list[list[Call]]:
+    """The calls, as their bands see them, of each function that computes rows, in the order of those."""
+    parts: dict[Any, list[Call]] = defaultdict(list)
+    for part in (p for segment in segments for p in segment.parts if p.call is not None):
+        parts[row_key(part)].append(part.call)
+    return [[by_rows(call) for call in calls] for calls in parts.values()]
+
+
 def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
     kernels: dict[str, Kernel] = defaultdict(Kernel)
     overhead = []
@@ -142,7 +152,7 @@ def measure_core(board: Board, graphs: list[Graph]) -> dict[str, Any]:
             segments = [s.segment for s in made.steps if s.segment is not None]
             functions = [
                 *zip(names["functions"], by_function(s.call for s in made.steps if s.call), strict=True),
-                *zip(names["row_functions"], predict.row_functions(segments), strict=True),
+                *zip(names["row_functions"], row_functions(segments), strict=True),
             ]
             for number, (function, used) in enumerate(functions):
                 rows = number >= len(names["functions"])

@@ -99,7 +99,7 @@ class Segments:
         }
 
     def _key(self, segment: Segment) -> Any:
-        functions = tuple(self._place(p, p.kind) if p.call is None else _key(p) for p in segment.parts)
+        functions = tuple(self._place(p, p.kind) if p.call is None else row_key(p) for p in segment.parts)
         return functions, segment.phases, segment.direction
 
     def _place(self, part: Part, member: str) -> str:
@@ -112,7 +112,7 @@ class Segments:
 
     def _function(self, name: str, index: int, segment: Segment) -> SegmentFunction:
         members = [f"{part.kind}_{number}" for number, part in enumerate(segment.parts)]
-        functions = [_stream(p)[0] if p.call is None else self._rows[_key(p)].name for p in segment.parts]
+        functions = [_stream(p)[0] if p.call is None else self._rows[row_key(p)].name for p in segment.parts]
         places = [self._place(part, member) for part, member in zip(segment.parts, members, strict=True)]
         types = [
             _stream(p)[1] if p.call is None else f"{f}_record" for p, f in zip(segment.parts, functions, strict=True)
@@ -129,7 +129,7 @@ class Segments:
     def _record(self, part: Part) -> int | str | Members:
         if part.call is None:
             return self._stream_record(part)
-        return self._rows[_key(part)].bound.record(_user(part, part.call), self._names, self._spans)
+        return self._rows[row_key(part)].bound.record(_user(part, part.call), self._names, self._spans)
 
     def _stream_record(self, part: Part) -> int | str | Members:
         """Where rows that travel lie; where a feed keeps some of their columns, where a whole one lies and which."""
@@ -157,8 +157,8 @@ def _row_functions(plan: Plan) -> dict[Any, RowFunction]:
     for step in plan.steps:
         for part in step.segment.parts if step.segment is not None else ():
             if part.call is not None:
-                users.setdefault(_key(part), []).append((part, part.call))
-                owners.setdefault(_key(part), plan.owner(step))
+                users.setdefault(row_key(part), []).append((part, part.call))
+                owners.setdefault(row_key(part), plan.owner(step))
     functions: dict[Any, RowFunction] = {}
     counts: dict[str, int] = {}
     for key, used in users.items():
@@ -252,7 +252,7 @@ def _user(part: Part, call: Call) -> User:
     return User(addresses, band.shape, call.parameters, call.constants, geometry, part.copy)
 
 
-def _key(part: Part) -> Any:
+def row_key(part: Part) -> Any:
     """What tells two functions of rows apart: the kernel, the shape where it is made of literals, whether constants are
     in flash, and whether rows land."""
     assert part.call is not None
