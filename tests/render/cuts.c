@@ -1,5 +1,6 @@
-/* Runs chunks of an image by its tables. Of each one, stdin has where it begins and ends (two bytes each), its variant (two bytes) and, for
- * every tensor that is live where it begins, its bytes; stdout gets those that are live where it ends. */
+/* Runs chunks of an image by its tables. Of each one, stdin has where it begins and ends (two bytes each), its variant
+ * (two bytes) and, for every tensor that is live where it begins, its bytes; stdout gets those that are live where it
+ * ends. */
 #include "runtime/model.h"
 
 #include <stdio.h>
