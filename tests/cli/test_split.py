@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -32,6 +33,20 @@ def test_two_nodes_share_a_layer_and_a_third_adds_up(shoal, wide, tmp_path, cach
     described = json.loads((folder / "shoal.json").read_text())
     assert described["slices"] == [{"operator": 4, "parts": 2}]
     document = shoal("bench", folder, "--json").document
+    assert document["exact"] is EXACT, document["exact_reason"]
+
+
+def test_in_a_chain_a_tensor_goes_to_two_boards_whose_sums_a_third_adds(shoal, wide, tmp_path, cache):
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc")
+    folder, boards = tmp_path / "four", ["--board", "mps2_an386"] * 4
+    asked = ["split", wide, *boards, "--share", "4", "--topology", "chain", "--output", folder, "--json"]
+    assert shoal(*asked).code == 0
+    described = json.loads((folder / "shoal.json").read_text())
+    first, one, other, last = described["plans"][0]["assignments"]
+    assert [o["to"] for o in first["outputs"]] == [one["node"], other["node"]]
+    assert [o["to"] for o in (*one["outputs"], *other["outputs"])] == [last["node"]] * 2
+    document = shoal("bench", folder, "--node", "host", "--runs", 4, "--json").document
     assert document["exact"] is EXACT, document["exact_reason"]
 
 
