@@ -12,6 +12,7 @@ import pytest
 
 from host_build import FLAGS
 from random_networks import RandomNetwork
+from requantized import requantized
 from shoal import boards
 from shoal.errors import Unsupported
 from shoal.network.execute import trace
@@ -23,7 +24,6 @@ from shoal.plan.residents import NO_ROUTE, added_bytes, image, routes
 from shoal.plan.steps import Options, Seat
 from shoal.plan.variants import together
 from shoal.render import manifest, project
-from tflite_builder import ModelBuilder
 
 SEAT = Seat(2, routes("chain", 2, 3))
 
@@ -127,30 +127,6 @@ def test_single_boards_have_no_tables(data, tmp_path):
     described = json.loads((tmp_path / "made" / "manifest.json").read_text())
     assert (described["seat"], described["residents"]) == (None, [])
     assert "model_chunk" not in (tmp_path / "made" / "firmware" / "image.c").read_text()
-
-
-def requantized(tmp_path, name, scales, zero_points):
-    """A convolution, a depthwise one and a fully connected layer: the same weights each time, other activations."""
-    rng = np.random.default_rng(5)
-    b = ModelBuilder()
-    x = source = b.tensor((1, 8, 8, 4), scale=scales[0], zero_point=zero_points[0])
-
-    def layer(kind, shape, extent, place, **options):
-        nonlocal source
-        weights = b.tensor(data=rng.integers(-127, 128, shape).astype(np.int8), scale=0.01)
-        channels = shape[0] if kind != "DEPTHWISE_CONV_2D" else shape[-1]
-        bias = b.tensor(data=rng.integers(-500, 500, channels).astype(np.int32), scale=0.01 * scales[place - 1])
-        made = b.tensor(extent, scale=scales[place], zero_point=zero_points[place])
-        b.operator(kind, [source, weights, bias], [made], **options)
-        source = made
-
-    same = {"padding": "SAME", "stride_h": 1, "stride_w": 1, "activation": "NONE"}
-    layer("CONV_2D", (16, 3, 3, 4), (1, 8, 8, 16), 1, **same)
-    layer("DEPTHWISE_CONV_2D", (1, 3, 3, 16), (1, 8, 8, 16), 2, depth_multiplier=1, **same)
-    layer("FULLY_CONNECTED", (24, 1024), (1, 24), 3, activation="NONE")
-    path = tmp_path / f"{name}.tflite"
-    path.write_bytes(b.build(inputs=[x], outputs=[source]))
-    return path
 
 
 @pytest.mark.parametrize("board", ["host", "mps2_an386", "esp32c3"])
