@@ -441,7 +441,7 @@ def draw(curves: Curves, path: Path) -> None:
             "bbox_transform": figure.transFigure,
         }
         figure.legend(
-            known.values(), known.keys(), ncols=len(known), frameon=False, fontsize=9, columnspacing=1.4, **place
+            known.values(), known.keys(), ncols=len(known), frameon=False, fontsize=7.5, columnspacing=1.2, **place
         )
         figure.savefig(path, dpi=130, facecolor="white")
 
