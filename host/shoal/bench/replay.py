@@ -255,13 +255,17 @@ def _read_window(script: _Script, frames: Sequence[FrameSeen], epoch: int | None
     """Inferences in their order, and how many of them were under way at once: begun, and not all told to the host."""
     first: dict[int, int] = {}
     last: dict[int, int] = {}
+    told: set[tuple[object, ...]] = set()
     answered = {f.inference for f in frames if f.type == Type.DELIVER and f.destination == HOST_NODE}
     for number, f in enumerate(frames):
         if f.epoch == epoch and f.inference is not None:
             if f.type == Type.BEGIN and f.source == HOST_NODE:
                 first.setdefault(f.inference, number)
             elif f.inference in answered and f.destination == HOST_NODE:
-                last[f.inference] = number
+                said = (f.source, f.type, f.inference, f.tensor, f.offset)
+                if said not in told:  # a repeated frame tells nothing new
+                    told.add(said)
+                    last[f.inference] = number
     script.inferences = [i for i in first if i in last]
     if not script.inferences:
         raise BadInput("nothing was answered in this log", where="the log of a shoal")
