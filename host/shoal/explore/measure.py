@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from shoal import boards
-from shoal.bench.bench import bench
 from shoal.boards.board import Board
 from shoal.build.cache import project
-from shoal.errors import BadInput, DoesNotFit
+from shoal.errors import BadInput, DoesNotFit, NodeError, ToolError
 from shoal.link.connect import open_node
 from shoal.operators import kind
 from shoal.operators.base import Operator
@@ -69,9 +71,22 @@ def on_board(model: Path, board: Board, options: Options) -> Measured:
 
 
 def _bench(model: Path, board: Board, options: Options) -> tuple[Path, dict[str, Any]]:
-    directory = project(model, board, options)
-    node = "emulator" if board.emulator is not None else "host"
-    return directory, bench(directory, node)
+    """By `shoal bench` in a process of its own: OR-Tools, which plans, and TensorFlow do not bear each other in one."""
+    command = [sys.executable, "-m", "shoal", "bench", str(model), "--board", str(board.path), "--json"]
+    for name, value in asdict(options).items():
+        if value is not None:
+            command += [f"--{name.replace('_', '-')}", str(value)]
+    if board.emulator is None:
+        command += ["--node", "host"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    document = json.loads(done.stdout)
+    error = document.get("error")
+    if error is not None and "latency" not in document:
+        kind = next(
+            (k for k in (DoesNotFit, BadInput, NodeError, ToolError) if k.exit_code == done.returncode), ToolError
+        )
+        raise kind(error["what"], where=error["where"], advice=error["advice"])
+    return project(model, board, options), document
 
 
 def _energy(board: Board, milliseconds: float | None) -> float | None:
