@@ -147,8 +147,8 @@ SHOAL_LINK static reply begin(const link_request *request) {
         return turn_away(request);
     }
     if (!current->taken) {
-        receive = model_arena(part.chunk->receive_offset);
-        retain = model_arena(part.chunk->retain_offset);
+        receive = arena_at(part.chunk->receive_offset);
+        retain = arena_at(part.chunk->retain_offset);
     }
     put_bytes(coming->packet, packet, length);
     coming->taken = true;
@@ -169,7 +169,7 @@ SHOAL_LINK static reply begin(const link_request *request) {
 
 /* Where an input is received. */
 SHOAL_LINK static uint8_t *input(unsigned way) {
-    return coming->in_place ? model_arena(plan_taken(&coming->part, way)->offset)
+    return coming->in_place ? arena_at(plan_taken(&coming->part, way)->offset)
                             : receive + plan_taken_at(&coming->part, way);
 }
 
@@ -308,7 +308,7 @@ SHOAL_LINK static bool is_complete(void) {
 static void copy_inputs(void) {
     for (unsigned i = 0; i < plan_inputs(&coming->part); i++) {
         const model_crossing *tensor = plan_taken(&coming->part, i);
-        uint8_t *to = model_arena(tensor->offset);
+        uint8_t *to = arena_at(tensor->offset);
         if (!has(whole, i)) {
             coming->short_of = true;
             for (uint32_t k = 0; k < tensor->bytes; k++) {
@@ -321,14 +321,14 @@ static void copy_inputs(void) {
 }
 
 SHOAL_LINK const uint8_t *chunks_output(unsigned way) {
-    return current->in_place ? model_arena(plan_given(&current->part, way)->offset)
+    return current->in_place ? arena_at(plan_given(&current->part, way)->offset)
                              : retain + plan_given_at(&current->part, way);
 }
 
 static void copy_outputs(void) {
     for (unsigned i = 0; i < plan_outputs(&current->part) && !current->in_place; i++) {
         const model_crossing *tensor = plan_given(&current->part, i);
-        put_bytes(retain + plan_given_at(&current->part, i), model_arena(tensor->offset), tensor->bytes);
+        put_bytes(retain + plan_given_at(&current->part, i), arena_at(tensor->offset), tensor->bytes);
     }
 }
 

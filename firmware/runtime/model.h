@@ -92,6 +92,6 @@ extern const model_image image;
 
 /* Where a byte of the arena lies, whose parts may lie apart. No pointer in the image: what runs between the model's
  * steps calls it, and the bound of the stack follows pointers to wherever they might lead. */
-uint8_t *model_arena(uint32_t offset);
+uint8_t *arena_at(uint32_t offset);
 
 #endif

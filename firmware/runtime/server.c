@@ -98,9 +98,9 @@ SHOAL_LINK static uint8_t *piece(const uint8_t *header, uint32_t size) {
     if (whole.row_bytes != 0 || offset > whole.bytes || size > whole.bytes - offset) {
         return 0;
     }
-    uint8_t *first = model_arena(whole.offset + offset);
+    uint8_t *first = arena_at(whole.offset + offset);
     uint32_t last = size == 0 ? 0 : size - 1;
-    return model_arena(whole.offset + offset + last) == first + last ? first : 0;
+    return arena_at(whole.offset + offset + last) == first + last ? first : 0;
 }
 
 SHOAL_LINK static reply write_piece(const link_request *request) {

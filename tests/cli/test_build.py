@@ -102,3 +102,12 @@ def test_flash_of_a_board_that_is_only_emulated(shoal: Callable, tmp_path: Path)
     shoal("generate", MODEL, "--board", "mps2_an386", "--output", folder)
     ran = shoal("flash", folder, "--json")
     assert ran.code == 3 and "no flasher" in ran.document["error"]["what"]
+
+
+@pytest.mark.parametrize("name", ["model", "image"])
+def test_no_name_of_a_model_is_one_of_the_harness(small: Path, name: str, shoal: Callable) -> None:
+    named = small.with_name(f"{name}.tflite")
+    named.write_bytes(small.read_bytes())
+    assert shoal("generate", named, "--board", "host", "--output", small.parent / name).code == 0
+    ran = shoal("build", small.parent / name)
+    assert ran.code == 0, ran.err

@@ -29,7 +29,7 @@ static void run(model_io *io) {
     run_steps(0, 2, io);
 }
 
-uint8_t *model_arena(uint32_t offset) {
+uint8_t *arena_at(uint32_t offset) {
     return arena + offset;
 }
 

@@ -117,7 +117,7 @@ static void run(model_io *io) {
     run_steps(0, OPERATORS, io);
 }
 
-uint8_t *model_arena(uint32_t offset) {
+uint8_t *arena_at(uint32_t offset) {
     return arena + offset;
 }
 

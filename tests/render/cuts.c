@@ -17,10 +17,10 @@ int main(void) {
         while (chunk->variant != cut[2] || chunk->first > cut[0] || chunk->last < cut[1]) {
             ++chunk;
         }
-        memset(model_arena(0), 0x55, image.arena_bytes);
+        memset(arena_at(0), 0x55, image.arena_bytes);
         for (unsigned i = 0; i < chunk->tensor_count; ++i) {
             const model_crossing *tensor = &chunk->tensors[i];
-            if (is_live(tensor, cut[0]) && fread(model_arena(tensor->offset), tensor->bytes, 1, stdin) != 1) {
+            if (is_live(tensor, cut[0]) && fread(arena_at(tensor->offset), tensor->bytes, 1, stdin) != 1) {
                 return 1;
             }
         }
@@ -33,7 +33,7 @@ int main(void) {
         for (unsigned i = 0; i < chunk->tensor_count; ++i) {
             const model_crossing *tensor = &chunk->tensors[i];
             if (is_live(tensor, cut[1])) {
-                fwrite(model_arena(tensor->offset), 1, tensor->bytes, stdout);
+                fwrite(arena_at(tensor->offset), 1, tensor->bytes, stdout);
             }
         }
     }
