@@ -10,9 +10,9 @@ import pytest
 tf = pytest.importorskip("tensorflow", reason="needs shoal's extra `tensorflow`")
 
 from shoal.demo.train import network  # noqa: E402  # only where there is TensorFlow
-from shoal.errors import BadInput  # noqa: E402
-from shoal.variants import prune  # noqa: E402
-from shoal.variants.model import functional  # noqa: E402
+from shoal.errors import BadInput  # noqa: E402  # only where there is TensorFlow
+from shoal.variants import prune  # noqa: E402  # only where there is TensorFlow
+from shoal.variants.model import functional  # noqa: E402  # only where there is TensorFlow
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shoal.errors import BadInput
 
@@ -25,7 +25,7 @@ class Stage:
 
     component: str
     share: float = 1.0
-    unit: str = "bytes"
+    unit: Literal["bytes", "macs"] = "bytes"
     epochs: int = 6
     rate: float = 1e-3
     distil: float = 0.5
@@ -58,7 +58,7 @@ def default(goal: str) -> Recipe:
     """Less and less of what the goal counts, until too much is lost."""
     if goal == "accuracy":
         return Recipe((Stage("fit", epochs=10),))
-    unit = "bytes" if goal == "size" else "macs"
+    unit: Literal["bytes", "macs"] = "bytes" if goal == "size" else "macs"
     return Recipe(tuple(Stage("prune", share=share, unit=unit) for share in _SHARES), until_lost=True)
 
 

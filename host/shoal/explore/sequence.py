@@ -116,9 +116,9 @@ class Run:
         def change() -> networks.Model:
             network = networks.clone(before)
             if stage.component == "prune":
-                share = stage.share * prune.cost(self.original, stage.unit) / prune.cost(network, stage.unit)  # type: ignore[arg-type]
+                share = stage.share * prune.cost(self.original, stage.unit) / prune.cost(network, stage.unit)
                 if share < 1:
-                    network = prune.prune(network, data.x_train, data.y_train, share, stage.unit, seed)  # type: ignore[arg-type]
+                    network = prune.prune(network, data.x_train, data.y_train, share, stage.unit, seed)
             how = train.Fit(stage.epochs, stage.rate, distil=stage.distil, seed=seed)
             teacher = self.original if stage.distil else None
             if stage.epochs:

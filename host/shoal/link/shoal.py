@@ -522,7 +522,7 @@ class Shoal:
         last = 0
         while True:
             flight = await self._bell.until(
-                lambda: next((f for f in self._flights if f.number > last and f.plan.fed(node)), None)  # noqa: B023
+                lambda: next((f for f in self._flights if f.number > last and f.plan.fed(node)), None)  # noqa: B023 - called before the loop goes on
             )
             while not await self._give(node, flight):
                 pass
@@ -536,7 +536,7 @@ class Shoal:
             return node in flight.done or flight not in self._flights
 
         for tensor in flight.plan.fed(node):
-            await self._bell.until(lambda: over() or tensor in flight.tensors or None)  # noqa: B023
+            await self._bell.until(lambda: over() or tensor in flight.tensors or None)  # noqa: B023 - called before the loop goes on
             if over():
                 return True
             if not begun:
@@ -725,7 +725,7 @@ class Shoal:
         return bytes([Status.OK]) + store[asked.offset : asked.offset + asked.size]
 
 
-def _first(group: BaseExceptionGroup[T]) -> T:  # type: ignore[type-var]
+def _first(group: BaseExceptionGroup[T]) -> T:  # type: ignore[type-var]  # what a group holds is an exception
     found = group.exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
